@@ -1,0 +1,168 @@
+"""What we learned afterwards: labels, outcomes, snapshots of both, and training runs."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from models_registry.models import (
+    Artifact,
+    DatabaseNow,
+    LabelDefinition,
+    ModelVersion,
+    RegisteredModel,
+)
+from review.models import Prediction, ReviewDecision
+
+
+class OutcomeEvent(models.Model):
+    """What the world later said about a prediction, as reported. Append-only."""
+
+    class Kind(models.TextChoices):
+        EXPLICIT = "explicit"
+        IMPLICIT = "implicit"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="+")
+    prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="outcomes")
+    value = models.CharField(max_length=100)
+    source = models.CharField(max_length=100)
+    kind = models.CharField(max_length=8, choices=Kind)
+    definition = models.ForeignKey(LabelDefinition, on_delete=models.PROTECT, related_name="+")
+    final = models.BooleanField(default=True)
+    observed_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=DatabaseNow())
+    # Observed before its prediction: kept and shown, but out of delay curves.
+    before_prediction = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            # The same report sent twice is one event.
+            models.UniqueConstraint(
+                fields=["prediction", "source", "kind", "value", "observed_at", "final"], name="outcome_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["model", "id"], name="outcome_by_model")]
+
+
+class Label(models.Model):
+    """What we hold to be true about a prediction, from one source, and how we came to know it.
+
+    ``selection`` names the mechanism by which the label became observable and ``propensity`` is that
+    mechanism's logged probability; without one a label has no weight. A correction retires the old
+    row and adds a new one: at most one label per (prediction, source) stands.
+    """
+
+    class Source(models.TextChoices):
+        REVIEW = "review"
+        OUTCOME = "outcome"
+
+    class Selection(models.TextChoices):
+        DRAW = "draw"
+        OUTCOME = "outcome"
+        MANUAL = "manual"
+        APPEAL = "appeal"
+        GOLD = "gold"
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="labels")
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="labels")
+    source = models.CharField(max_length=7, choices=Source)
+    value = models.CharField(max_length=100)
+    definition = models.ForeignKey(LabelDefinition, on_delete=models.PROTECT, related_name="+")
+    selection = models.CharField(max_length=7, choices=Selection)
+    propensity = models.FloatField(null=True)
+    decision = models.OneToOneField(ReviewDecision, null=True, on_delete=models.PROTECT, related_name="feedback_label")
+    outcome = models.OneToOneField(OutcomeEvent, null=True, on_delete=models.PROTECT, related_name="feedback_label")
+    observed_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prediction", "source"], condition=Q(retired_at__isnull=True), name="label_one_standing_per_source"
+            ),
+            models.CheckConstraint(
+                condition=Q(source="review", decision__isnull=False, outcome__isnull=True)
+                | Q(source="outcome", decision__isnull=True, outcome__isnull=False, selection="outcome"),
+                name="label_has_its_source",
+            ),
+            models.CheckConstraint(
+                condition=Q(selection="draw", propensity__gt=0, propensity__lte=1)
+                | (~Q(selection="draw") & Q(propensity__isnull=True)),
+                name="label_propensity_only_if_drawn",
+            ),
+        ]
+        indexes = [models.Index(fields=["model", "id"], name="label_feed")]
+
+
+class DatasetSnapshot(models.Model):
+    """Labelled rows of a model at one moment, as Parquet parts, named by the hash of their content."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        READY = "ready"
+        FAILED = "failed"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="snapshots")
+    status = models.CharField(max_length=7, choices=Status, default=Status.QUEUED)
+    sha256 = models.CharField(max_length=64, null=True)
+    row_count = models.PositiveBigIntegerField(null=True)
+    schema = models.JSONField(null=True)
+    query = models.JSONField(default=dict)
+    failure = models.TextField(blank=True)
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+    ready_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+
+class SnapshotPart(models.Model):
+    snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="+")
+    row_count = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["snapshot", "number"], name="snapshot_part_once")]
+
+
+class TrainingRun(models.Model):
+    """One retraining, from the request to the gated candidate. Joins a snapshot and a version."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="training_runs")
+    snapshot = models.ForeignKey(DatasetSnapshot, null=True, on_delete=models.PROTECT, related_name="training_runs")
+    estimator = models.CharField(max_length=60, blank=True)
+    reason = models.CharField(max_length=500)
+    status = models.CharField(max_length=9, choices=Status, default=Status.QUEUED)
+    champion = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    candidate = models.OneToOneField(ModelVersion, null=True, on_delete=models.PROTECT, related_name="training_run")
+    weights = models.JSONField(null=True)
+    metrics = models.JSONField(null=True)
+    progress = models.CharField(max_length=200, blank=True)
+    failure = models.TextField(blank=True)
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField(db_default=DatabaseNow())
+    started_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+
+class SimulatedTruth(models.Model):
+    """The true class of a generated prediction. Exists for simulated models only, for comparison."""
+
+    prediction = models.OneToOneField(Prediction, primary_key=True, on_delete=models.CASCADE, related_name="truth")
+    value = models.CharField(max_length=100)

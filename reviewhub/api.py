@@ -1,0 +1,214 @@
+"""What every endpoint shares: the strict JSON parser, problem+json, and cursor pagination.
+
+Apps get these through the DRF settings and import nothing from here.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DataError, InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.response import Response
+
+from models_registry.errors import Fault, Invalid, NotFound, ReviewHubError, TooLarge, UnsupportedMedia
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+logger = logging.getLogger("reviewhub.api")
+
+MAX_DEPTH = 32
+MAX_KEYS = 2_000
+MAX_TEXT = 1_000_000
+MAX_INTEGER = 2**53 - 1
+_PROBLEM_DOCS = "/api/v1/docs/#problem-"
+_KEY = re.compile(rb'"\s*:')
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"(\s*:)?', re.DOTALL)
+
+
+class JSONRenderer(BaseRenderer):
+    """JSON by msgspec, which refuses to turn a non-finite number into null."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else msgspec.json.encode(data)
+
+
+class StrictJSONParser(BaseParser):
+    """JSON in UTF-8 that means one thing only.
+
+    Refused: NaN, infinities, overflow, integers beyond 2^53-1, NUL, lone surrogates, duplicate keys,
+    more than 32 levels, objects of more than 2,000 keys, and bodies over the limit.
+    """
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        charset = _charset(media_type or "")
+        if charset not in ("", "utf-8", "utf8"):
+            raise UnsupportedMedia(f"send JSON in UTF-8, not {charset}")
+        limit = settings.REVIEWHUB["MAX_BODY_BYTES"]
+        try:
+            raw = stream.read(limit + 1)
+        except RequestDataTooBig:
+            raise TooLarge(f"the body is larger than {limit} bytes") from None
+        if len(raw) > limit:
+            raise TooLarge(f"the body is larger than {limit} bytes")
+        return decode(raw)
+
+
+def decode(raw: bytes) -> Any:
+    """One JSON document from bytes, by the parser's rules; raises Invalid naming what is wrong."""
+    try:
+        document = msgspec.json.decode(raw)
+    except RecursionError:
+        raise Invalid(f"nested deeper than {MAX_DEPTH} levels", code="too_deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise Invalid(f"not valid JSON: {error}", code="malformed_json") from None
+    keys = _inspect(document)
+    if _count_keys(raw) != keys:
+        raise Invalid("an object has the same key twice", code="duplicate_key")
+    return document
+
+
+def _inspect(document: Any) -> int:
+    """Walk the document without recursion, refusing what the database or other readers would bend; counts keys."""
+    keys = 0
+    level: list[tuple[str, Any]] = [("", document)]
+    for depth in range(MAX_DEPTH + 2):
+        below: list[tuple[str, Any]] = []
+        for place, value in level:
+            kind = type(value)
+            if kind is dict:
+                if len(value) > MAX_KEYS:
+                    raise _fault(place, "too_many_keys", f"more than {MAX_KEYS} keys in one object")
+                keys += len(value)
+                for key, child in value.items():
+                    if "\0" in key:
+                        raise _fault(place, "invalid_text", "a key contains NUL")
+                    if type(child) is not float and child is not None:
+                        below.append((f"{place}/{key}", child))
+            elif kind is list:
+                below.extend((f"{place}/{i}", child) for i, child in enumerate(value) if type(child) is not float)
+            elif kind is str:
+                if "\0" in value:
+                    raise _fault(place, "invalid_text", "text contains NUL")
+                if len(value) > MAX_TEXT:
+                    raise _fault(place, "too_long", f"text longer than {MAX_TEXT} characters")
+            elif kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise _fault(place, "out_of_range", "an integer beyond 2^53-1 cannot be read exactly everywhere")
+        if not below:
+            return keys
+        if depth == MAX_DEPTH:
+            raise Invalid(f"nested deeper than {MAX_DEPTH} levels", code="too_deep")
+        level = below
+    return keys
+
+
+def _count_keys(raw: bytes) -> int:
+    if b"\\" not in raw:
+        # Without escapes a quote inside text is impossible, so a quote before a colon ends a key.
+        return len(_KEY.findall(raw))
+    return sum(1 for match in _STRING.finditer(raw) if match.group(1) is not None)
+
+
+def _fault(place: str, code: str, message: str) -> Invalid:
+    return Invalid(message, code=code, errors=[Fault(place, code, message)])
+
+
+def _charset(media_type: str) -> str:
+    found = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", media_type, re.IGNORECASE)
+    return found.group(1).lower() if found else ""
+
+
+class IdCursorPagination(CursorPagination):
+    """Newest first by id; a cursor that was tampered with is one clear 400."""
+
+    ordering = "-id"
+    page_size_query_param = "page_size"
+    max_page_size = 500
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (NotFound, exceptions.NotFound, ValueError, OverflowError, DataError):
+            raise Invalid("this cursor was not made here", code="invalid_cursor") from None
+
+
+_DRF_CODES = {
+    400: "invalid_body",
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    415: "unsupported_media_type",
+    429: "throttled",
+}
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The RFC 9457 answer to any exception a view raised; None lets a programming error surface as 500."""
+    request = context.get("request")
+    headers: dict[str, str] = {}
+    faults: list[Fault] = []
+    if isinstance(error, ReviewHubError):
+        status, code, detail, faults = error.status, error.code, error.detail, error.errors
+    elif isinstance(error, exceptions.APIException):
+        status = error.status_code
+        code = "csrf" if "CSRF" in str(error.detail) else _DRF_CODES.get(status, "error")
+        detail = str(error.detail) if isinstance(error.detail, str) else "the request is not valid"
+        if wait := getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(wait) + 1)
+        if challenge := getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+    elif isinstance(error, Http404):
+        status, code, detail = 404, "not_found", "there is no such object"
+    elif isinstance(error, PermissionDenied):
+        status, code, detail = 403, "forbidden", "this credential may not do that"
+    elif isinstance(error, RequestDataTooBig):
+        status, code, detail = 413, "too_large", "the body is too large"
+    elif isinstance(error, DataError):
+        status, code, detail = 400, "invalid_text", "the database cannot store a value of this body"
+        logger.warning("database refused a value: %s", type(error.__cause__).__name__)
+    elif isinstance(error, OperationalError | InterfaceError):
+        status, code, detail = 503, "database_unavailable", "the database is away; try again"
+    else:
+        return None
+    if status == 503:
+        headers["Retry-After"] = "2"
+    response = Response(problem(status, code, detail, faults, request), status=status, headers=headers)
+    response.content_type = "application/problem+json"
+    return response
+
+
+def problem(status: int, code: str, detail: str, faults: list[Fault], request: Any) -> dict[str, Any]:
+    """The body of a problem: RFC 9457 members plus ``code`` and every fault."""
+    return {
+        "type": _PROBLEM_DOCS + code,
+        "title": code.replace("_", " "),
+        "status": status,
+        "detail": detail,
+        "instance": getattr(request, "path", ""),
+        "code": code,
+        "errors": [{"pointer": f.pointer, "code": f.code, "message": f.message} for f in faults],
+    }

@@ -1,0 +1,54 @@
+"""Probes: alive, ready, and figures for a scraper, read from the rows at the moment of asking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import redis
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpResponse, JsonResponse
+
+from review.models import Prediction, QueueItem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+@login_not_required
+def live(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "alive"})
+
+
+@login_not_required
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when PostgreSQL answers and is migrated; without Redis the service degrades and stays ready."""
+    try:
+        executor = MigrationExecutor(connection)
+        pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except DatabaseError:
+        return JsonResponse({"status": "database_unavailable"}, status=503)
+    if pending:
+        return JsonResponse({"status": "migrations_pending", "pending": pending}, status=503)
+    return JsonResponse({"status": "ready" if redis_answers() else "degraded", "redis": redis_answers()})
+
+
+@login_not_required
+def metrics(request: HttpRequest) -> HttpResponse:
+    figures = {
+        "reviewhub_predictions_received": Prediction.objects.filter(status=Prediction.Status.RECEIVED).count(),
+        "reviewhub_items_open": QueueItem.objects.open().count(),
+        "reviewhub_items_leased": QueueItem.objects.leased().count(),
+        "reviewhub_redis_up": int(redis_answers()),
+    }
+    lines = [f"# TYPE {name} gauge\n{name} {value}\n" for name, value in figures.items()]
+    return HttpResponse("".join(lines), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def redis_answers() -> bool:
+    try:
+        return bool(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5).ping())
+    except redis.RedisError:
+        return False

