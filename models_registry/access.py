@@ -153,7 +153,9 @@ def create_service_key(
             model=model,
             created_by=created_by,
         )
-        record(actor=created_by, action="service_key.created", subject=key.prefix, model=model, detail={"scopes": scopes})
+        record(
+            actor=created_by, action="service_key.created", subject=key.prefix, model=model, detail={"scopes": scopes}
+        )
     return key, secret
 
 

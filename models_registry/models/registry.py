@@ -127,7 +127,9 @@ class ModelVersion(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["model", "version"], name="version_name_once"),
-            models.CheckConstraint(condition=Q(state__in=["checking", "ready", "rejected"]), name="version_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["checking", "ready", "rejected"]), name="version_state_known"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -83,8 +83,7 @@ class RoutingDecision(models.Model):
                 name="reviewed_iff_draw_below_propensity",
             ),
             models.CheckConstraint(
-                condition=Q(review="gate", draw__lt=F("p_gate"))
-                | (~Q(review="gate") & Q(draw__gte=F("p_gate"))),
+                condition=Q(review="gate", draw__lt=F("p_gate")) | (~Q(review="gate") & Q(draw__gte=F("p_gate"))),
                 name="gate_iff_draw_below_p_gate",
             ),
             models.CheckConstraint(

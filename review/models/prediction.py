@@ -84,7 +84,9 @@ class Explanation(models.Model):
         READY = "ready"
         FAILED = "failed"
 
-    prediction = models.OneToOneField(Prediction, primary_key=True, on_delete=models.PROTECT, related_name="explanation")
+    prediction = models.OneToOneField(
+        Prediction, primary_key=True, on_delete=models.PROTECT, related_name="explanation"
+    )
     status = models.CharField(max_length=7, choices=Status, default=Status.PENDING)
     explained_class = models.CharField(max_length=100, blank=True)
     origin = models.CharField(max_length=8, blank=True)
@@ -102,5 +104,7 @@ class Explanation(models.Model):
     class Meta:
         indexes = [models.Index(fields=["requested_at"], condition=Q(status="pending"), name="explanation_pending")]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=["pending", "ready", "failed"]), name="explanation_status_known")
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "ready", "failed"]), name="explanation_status_known"
+            )
         ]

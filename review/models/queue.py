@@ -86,13 +86,20 @@ class QueueItem(models.Model):
             models.CheckConstraint(condition=Q(state__in=["open", "decided", "withdrawn"]), name="item_state_known"),
             models.CheckConstraint(
                 condition=Q(lease_token__isnull=True, lease_holder__isnull=True, lease_expires_at__isnull=True)
-                | Q(lease_token__isnull=False, lease_holder__isnull=False, lease_expires_at__isnull=False, state="open"),
+                | Q(
+                    lease_token__isnull=False, lease_holder__isnull=False, lease_expires_at__isnull=False, state="open"
+                ),
                 name="lease_whole_and_only_on_open_items",
             ),
         ]
         indexes = [
             models.Index(
-                F("queue"), F("priority").desc(), F("enqueued_at"), F("id"), condition=Q(state="open"), name="item_claim_order"
+                F("queue"),
+                F("priority").desc(),
+                F("enqueued_at"),
+                F("id"),
+                condition=Q(state="open"),
+                name="item_claim_order",
             ),
             models.Index(fields=["hold_until"], condition=Q(state="open", hold_until__isnull=False), name="item_holds"),
         ]
@@ -158,7 +165,9 @@ class ReviewDecision(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="decision_chain_one_root"),
+            models.UniqueConstraint(
+                fields=["item"], condition=Q(supersedes__isnull=True), name="decision_chain_one_root"
+            ),
             models.CheckConstraint(
                 condition=Q(kind="undo", label__isnull=True, abstained=False, supersedes__isnull=False)
                 | Q(kind="decision", label__isnull=True, abstained=True, lease__isnull=False)

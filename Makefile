@@ -1,0 +1,39 @@
+# The commands of a ReviewHub checkout. Each sets up what it needs on a machine with Python >= 3.11.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv/bin
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+
+.PHONY: run test check bench install install-dev browser screenshots
+
+run: install
+	@python manage.py run --port $(PORT)
+
+install:
+	@$(PYTHON) -m reviewhub.bootstrap requirements.txt
+
+install-dev: 
+	@$(PYTHON) -m reviewhub.bootstrap requirements-dev.txt
+
+# The browser tests need a Chromium; .ci/browser installs Debian's where there is none.
+browser:
+	@sh .ci/browser
+
+test: install-dev browser
+	@python -m pytest -n 2 --dist loadgroup
+
+check: install-dev
+	@ruff check .
+	@ruff format --check --exclude '*/migrations/*' .
+	@mypy reviewhub models_registry review feedback
+	@lint-imports
+	@python manage.py makemigrations --check --dry-run
+	@python manage.py check --fail-level WARNING
+	@djlint --lint --quiet templates
+	@python -m pytest tests/architecture
+
+bench: install-dev
+	@python -m benchmarks
+
+screenshots: install-dev browser
+	@python -m pytest tests/browser/screenshots.py

@@ -1,0 +1,155 @@
+"""Plays the demo through the public API until everything in it has settled."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from feedback.models import SimulatedTruth
+from models_registry import access
+from models_registry.ledger import record
+from models_registry.models import AuditEvent, Membership, RegisteredModel, ServiceKey
+from review.models import Explanation, Prediction, QueueItem
+from reviewhub.demo import logins, payments, wisconsin
+from reviewhub.demo.client import Api, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROUTING_SECONDS = 90
+EXPLANATION_SECONDS = 240
+TRAINING_SECONDS = 240
+ACTOR = "demo"
+SEEDED = "demo.seeded"
+# How many items wait for a person on the first screen, and how many rows go out at a time to get there.
+LEFT_FOR_A_PERSON = 18
+STEP = 10
+
+
+def is_seeded() -> bool:
+    """The last thing the story does is to write so into the audit ledger."""
+    return AuditEvent.objects.filter(action=SEEDED).exists()
+
+
+def was_interrupted() -> bool:
+    return not is_seeded() and RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]).exists()
+
+
+def play(url: str, say: Callable[[str], None]) -> None:
+    """Seed both models. ``say`` is given one line of progress at a time."""
+    keys = [
+        access.create_service_key(name=f"demo {scope}", scopes=[scope], created_by=ACTOR)
+        for scope in ("admin", "review")
+    ]
+    admin, reviewer = (Api(url, secret) for _, secret in keys)
+    try:
+        say("Training the demo's champions")
+        patients, stream = wisconsin.build(), payments.build()
+        _register(admin, wisconsin.MODEL, wisconsin.DEFINITION, wisconsin.POLICY)
+        _version(admin, wisconsin.SLUG, patients.contract, patients.artifact, patients.reference)
+        _register(admin, payments.MODEL, payments.DEFINITION, payments.POLICY)
+        RegisteredModel.objects.filter(slug=payments.SLUG).update(simulated=True)
+        _version(admin, payments.SLUG, payments.CONTRACT, stream.artifact, stream.reference)
+        _people()
+        _payments(admin, reviewer, stream, say)
+        _patients(admin, reviewer, patients, say)
+        _retrain(admin, say)
+        _explained(say)
+        record(actor=ACTOR, action=SEEDED, subject=f"{wisconsin.SLUG}, {payments.SLUG}")
+    finally:
+        for key, _ in keys:
+            access.revoke_service_key(key=ServiceKey.objects.get(pk=key.pk), actor=ACTOR)
+
+
+def _register(admin: Api, model: dict[str, Any], definition: dict[str, Any], policy: dict[str, Any]) -> None:
+    slug = model["slug"]
+    admin.post("/models/", model)
+    admin.post(f"/models/{slug}/definitions/", definition)
+    number = admin.post(f"/models/{slug}/policies/", policy)["number"]
+    admin.post(f"/models/{slug}/policies/{number}/activate/")
+
+
+def _version(admin: Api, slug: str, contract: dict[str, Any], artifact: bytes, reference: str) -> None:
+    fields = {
+        "version": "1.0",
+        "contract": json.dumps(contract),
+        "artifact": ("champion.skops", artifact, "application/octet-stream"),
+        "reference": ("reference.csv", reference.encode(), "text/csv"),
+    }
+    admin.upload(f"/models/{slug}/versions/", fields)
+    admin.post(f"/models/{slug}/versions/1.0/activate/")
+
+
+def _people() -> None:
+    """The four demo logins, with their roles on both models."""
+    users = get_user_model().objects
+    for name, password in logins.all().items():
+        with transaction.atomic():
+            user = users.filter(username=name).first() or access.create_user(username=name, password=password)
+            user.set_password(password)
+            user.save(update_fields=["password"])
+            for model in RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]):
+                access.grant_role(user=user, model=model, role=Membership.Role(name), actor=ACTOR)
+
+
+def _routed(slug: str) -> None:
+    waiting = Prediction.objects.filter(model__slug=slug, status=Prediction.Status.RECEIVED)
+    wait_until(lambda: not waiting.exists(), f"routing of {slug}", seconds=ROUTING_SECONDS)
+
+
+def _payments(admin: Api, reviewer: Api, stream: payments.Payments, say: Callable[[str], None]) -> None:
+    slug = payments.SLUG
+    settled, newest = stream.predictions[: -payments.LEFT_OPEN], stream.predictions[-payments.LEFT_OPEN :]
+    admin.post_predictions(settled, lambda n: say(f"Payments: {n} of {len(settled)} sent"))
+    _routed(slug)
+    reviewer.decide_all(slug, stream.truth.__getitem__, lambda n: say(f"Payments: {n} reviewed by a script"))
+    admin.post_predictions(newest)
+    _routed(slug)
+    known = Prediction.objects.filter(model__slug=slug).in_bulk([*stream.truth], field_name="external_id")
+    SimulatedTruth.objects.bulk_create(
+        SimulatedTruth(prediction=prediction, value=stream.truth[name]) for name, prediction in known.items()
+    )
+    # Only a payment that went through can ever be charged back.
+    proceeded = {row["external_id"] for row in _resolutions(admin, slug) if row["disposition"] == "proceed"}
+    outcomes = [outcome for outcome in stream.outcomes if outcome["external_id"] in proceeded]
+    for start in range(0, len(outcomes), 500):
+        say(f"Payments: {start} of {len(outcomes)} outcomes sent")
+        admin.post("/outcomes/bulk/", {"outcomes": outcomes[start : start + 500]})
+
+
+def _resolutions(admin: Api, slug: str) -> list[dict[str, Any]]:
+    return list(admin.pages("/resolutions/", model=slug))
+
+
+def _patients(admin: Api, reviewer: Api, patients: wisconsin.Patients, say: Callable[[str], None]) -> None:
+    slug = wisconsin.SLUG
+    first, rest = patients.predictions[: wisconsin.FIRST_WAVE], patients.predictions[wisconsin.FIRST_WAVE :]
+    admin.post_predictions(first)
+    _routed(slug)
+    reviewer.decide_all(slug, patients.truth.__getitem__, lambda n: say(f"Tumours: {n} reviewed by a script"))
+    open_items = QueueItem.objects.open().filter(model__slug=slug)
+    for start in range(0, len(rest), STEP):
+        admin.post_predictions(rest[start : start + STEP])
+        _routed(slug)
+        if open_items.count() >= LEFT_FOR_A_PERSON:
+            break
+
+
+def _retrain(admin: Api, say: Callable[[str], None]) -> None:
+    """One challenger of the champion's own kind, and one too simple for the job."""
+    for estimator, reason in (("", "fraud at gaming merchants by night"), ("logistic", "would a simpler model do?")):
+        body = {"reason": reason, **({"estimator": estimator} if estimator else {})}
+        run = admin.post(f"/models/{payments.SLUG}/retrainings/", body)
+        say(f"Payments: training a challenger ({estimator or 'as the champion'})")
+        path = f"/models/{payments.SLUG}/retrainings/{run['id']}/"
+        ended = ("succeeded", "failed", "cancelled")
+        wait_until(lambda path=path: admin.get(path)["status"] in ended, "retraining", seconds=TRAINING_SECONDS)
+
+
+def _explained(say: Callable[[str], None]) -> None:
+    pending = Explanation.objects.filter(status=Explanation.Status.PENDING)
+    say("Computing explanations")
+    wait_until(lambda: not pending.exists(), "explanations", seconds=EXPLANATION_SECONDS)

@@ -1,0 +1,160 @@
+"""What must never be false in a live database: one read-only query per invariant, each row a breach.
+
+The numbers are those of the reliability chapter in docs/invariants.md. Every query runs on a live
+system under load; the ones that compare counts take one snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """``query`` selects the ids of what breaks it; none when it holds."""
+
+    number: str
+    name: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    invariant: Invariant
+    broken: int
+    examples: list[str]
+
+
+INVARIANTS = [
+    Invariant(
+        "I-02",
+        "every routed prediction has exactly one routing decision, every received one none",
+        """
+        SELECT 'prediction ' || p.id FROM review_prediction p
+        LEFT JOIN review_routingdecision r ON r.prediction_id = p.id
+        WHERE (p.status IN ('routed', 'decided') AND r.prediction_id IS NULL)
+           OR (p.status = 'received' AND r.prediction_id IS NOT NULL)
+        UNION ALL
+        SELECT 'prediction ' || prediction_id FROM review_routingdecision GROUP BY prediction_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'prediction ' || r.prediction_id || ' without item' FROM review_routingdecision r
+        WHERE r.review <> 'none' AND NOT EXISTS (SELECT FROM review_queueitem q WHERE q.prediction_id = r.prediction_id)
+        """,
+    ),
+    Invariant(
+        "I-03",
+        "one prediction per model and external id",
+        """
+        SELECT 'model ' || model_id || ' external id ' || external_id FROM review_prediction
+        GROUP BY model_id, external_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "I-06",
+        "at most one live lease per item at any moment",
+        """
+        SELECT 'item ' || a.item_id FROM review_lease a JOIN review_lease b
+          ON a.item_id = b.item_id AND a.token < b.token
+         AND a.claimed_at < least(coalesce(b.ended_at, b.expires_at), b.expires_at)
+         AND b.claimed_at < least(coalesce(a.ended_at, a.expires_at), a.expires_at)
+        """,
+    ),
+    Invariant(
+        "I-08",
+        "one standing decision per item, one item of a prediction per reviewer",
+        """
+        WITH standing AS (
+            SELECT d.* FROM review_reviewdecision d
+            WHERE d.kind = 'decision' AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
+        )
+        SELECT 'item ' || item_id FROM standing GROUP BY item_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'prediction ' || prediction_id || ' reviewer ' || reviewer FROM standing
+        WHERE NOT abstained GROUP BY prediction_id, reviewer HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "I-09",
+        "a labelling decision that stands feeds one label at most, one that does not feeds none",
+        """
+        SELECT 'decision ' || decision_id FROM feedback_label
+        WHERE decision_id IS NOT NULL AND retired_at IS NULL GROUP BY decision_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'label ' || l.id FROM feedback_label l JOIN review_reviewdecision d ON d.id = l.decision_id
+        WHERE l.retired_at IS NULL AND (d.abstained OR d.kind <> 'decision' OR l.value <> d.label)
+        UNION ALL
+        SELECT 'label ' || l.id FROM feedback_label l JOIN review_reviewdecision s ON s.supersedes_id = l.decision_id
+        WHERE l.retired_at IS NULL AND s.decided_at < clock_timestamp() - interval '60 seconds'
+        UNION ALL
+        SELECT 'decision ' || d.id FROM review_reviewdecision d
+        WHERE d.kind = 'decision' AND NOT d.abstained AND d.decided_at < clock_timestamp() - interval '60 seconds'
+          AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
+          AND NOT EXISTS (SELECT FROM feedback_label l WHERE l.decision_id = d.id)
+        """,
+    ),
+    Invariant(
+        "I-10",
+        "an item is decided exactly when a labelling decision stands on it",
+        """
+        WITH standing AS (
+            SELECT d.item_id FROM review_reviewdecision d
+            WHERE d.kind = 'decision' AND NOT d.abstained
+              AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
+        )
+        SELECT 'item ' || i.id FROM review_queueitem i LEFT JOIN standing s ON s.item_id = i.id
+        WHERE i.state <> 'withdrawn' AND (i.state = 'decided') <> (s.item_id IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        "I-12",
+        "accepted = received + routed + decided + withdrawn, and what was sent to a person is open, decided or withdrawn",
+        """
+        SELECT 'model ' || model_id || ': reviewed ' || reviewed || ', items ' || items FROM (
+            SELECT r.model_id, count(*) AS reviewed,
+                   count(*) FILTER (WHERE EXISTS (
+                       SELECT FROM review_queueitem i WHERE i.prediction_id = r.prediction_id
+                   )) AS items
+            FROM review_routingdecision r WHERE r.review <> 'none' GROUP BY r.model_id
+        ) sent WHERE reviewed <> items
+        UNION ALL
+        SELECT 'prediction ' || p.id || ' is ' || p.status FROM review_prediction p
+        WHERE (p.status = 'decided') <> (
+                  EXISTS (SELECT FROM review_queueitem i WHERE i.prediction_id = p.id AND i.state = 'decided')
+              AND NOT EXISTS (SELECT FROM review_queueitem i WHERE i.prediction_id = p.id AND i.state = 'open'))
+          AND p.status <> 'withdrawn'
+        UNION ALL
+        SELECT 'prediction ' || p.id || ' has no payload' FROM review_prediction p
+        WHERE NOT EXISTS (SELECT FROM review_predictionpayload y WHERE y.prediction_id = p.id)
+        """,
+    ),
+    Invariant(
+        "I-14",
+        "history is guarded against change by the database itself",
+        """
+        SELECT 'table ' || name FROM unnest(ARRAY[
+            'models_registry_auditevent', 'models_registry_promotion', 'models_registry_datacontract',
+            'review_routingdecision', 'review_reviewdecision', 'review_policyversion', 'review_resolution',
+            'feedback_outcomeevent']) AS name
+        WHERE NOT EXISTS (
+            SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass(name) AND t.tgname = name || '_append_only'
+               AND t.tgenabled IN ('O', 'A'))
+        """,
+    ),
+]
+
+
+def check(invariant: Invariant) -> Verdict:
+    """Run one invariant's query; reads only."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY") if not connection.savepoint_ids else None
+        cursor.execute(f"WITH breaches(what) AS ({invariant.query}) SELECT count(*), (array_agg(what))[1:{EXAMPLES}] FROM breaches")
+        broken, examples = cursor.fetchone()
+    return Verdict(invariant, broken, list(examples or []))
+
+
+def check_all() -> list[Verdict]:
+    return [check(invariant) for invariant in INVARIANTS]

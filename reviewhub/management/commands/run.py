@@ -1,0 +1,82 @@
+"""`make run`: everything on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from reviewhub.demo import logins
+from reviewhub.processes import Processes, commands, port_is_free
+
+READY_SECONDS = 60
+
+
+class Command(BaseCommand):
+    help = "Migrates, seeds the demo once, starts web, workers and beat, and serves until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--no-demo", action="store_true", help="start empty, without the demo and its logins")
+
+    def handle(self, *, port: int, no_demo: bool, **options: Any) -> None:
+        if not port_is_free(port):
+            raise CommandError(f"port {port} is taken; choose another: make run PORT={port + 1}")
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, _leave)
+        self._say("Preparing the database ...")
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        processes = Processes(commands(port, settings.REVIEWHUB["WEB_THREADS"]), settings.HOME / "logs")
+        processes.start()
+        try:
+            self._wait_until_ready(port, processes)
+            if not no_demo:
+                seed = [sys.executable, "manage.py", "seed_demo", "--url", f"http://127.0.0.1:{port}"]
+                if subprocess.run(seed, cwd=settings.BASE_DIR, check=False).returncode:
+                    raise CommandError("the demo could not be seeded; see the lines above")
+                for name, password in logins.all().items():
+                    self.stdout.write(f"login: {name} / {password}")
+            self.stdout.write(f"ReviewHub is ready at http://127.0.0.1:{port}")
+            self.stdout.flush()
+            while True:
+                time.sleep(1)
+                for name in processes.restart_dead():
+                    self._say(f"{name} had stopped and was started again; its log is {processes.logs / f'{name}.log'}")
+        except KeyboardInterrupt:
+            self._say("Stopping ...")
+        finally:
+            processes.stop()
+
+    def _wait_until_ready(self, port: int, processes: Processes) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            if processes.running["web"].poll() is not None or time.monotonic() > deadline:
+                raise CommandError(f"the web server did not start; its log is {processes.logs / 'web.log'}")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+                    json.load(answer)
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.1)
+
+    def _say(self, text: str) -> None:
+        self.stderr.write(text, self.style.NOTICE)
+        self.stderr.flush()
+
+
+def _leave(signum: int, frame: object) -> None:
+    # A second Ctrl-C must not interrupt the orderly stop.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+    raise KeyboardInterrupt
