@@ -98,6 +98,8 @@ class Explanation(models.Model):
     mismatch = models.BooleanField(default=False)
     reason = models.CharField(max_length=500, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # Taken by a worker until then; a worker that dies leaves it to the next after that.
+    claimed_until = models.DateTimeField(null=True)
     requested_at = models.DateTimeField(db_default=DatabaseNow())
     computed_at = models.DateTimeField(null=True)
 

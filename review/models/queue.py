@@ -123,9 +123,14 @@ class Lease(models.Model):
     ended_at = models.DateTimeField(null=True)
     ending = models.CharField(max_length=9, choices=Ending, null=True)
     reason = models.CharField(max_length=500, blank=True, db_default="")
+    # The holder was given a ready explanation under this lease; the server's word, never the client's.
+    explanation_shown = models.BooleanField(db_default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["item", "claimed_at"], name="lease_by_item")]
+        indexes = [
+            models.Index(fields=["item", "claimed_at"], name="lease_by_item"),
+            models.Index(fields=["holder", "item"], condition=Q(ending="released"), name="lease_skips"),
+        ]
 
 
 class ReviewDecision(models.Model):
