@@ -79,7 +79,9 @@ class Label(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["prediction", "source"], condition=Q(retired_at__isnull=True), name="label_one_standing_per_source"
+                fields=["prediction", "source"],
+                condition=Q(retired_at__isnull=True),
+                name="label_one_standing_per_source",
             ),
             models.CheckConstraint(
                 condition=Q(source="review", decision__isnull=False, outcome__isnull=True)

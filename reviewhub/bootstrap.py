@@ -63,9 +63,7 @@ def _make_venv() -> None:
     if made.returncode:
         last = (made.stdout + made.stderr).strip().splitlines()[-1:] or ["no message"]
         if "ensurepip" in made.stdout + made.stderr:
-            sys.exit(
-                "reviewhub: this Python cannot make virtual environments; install its venv package (Debian: python3-venv)"
-            )
+            sys.exit("reviewhub: this Python makes no virtual environments; install its package python3-venv")
         sys.exit(f"reviewhub: could not make .venv: {last[0]}")
 
 
@@ -93,7 +91,7 @@ def _install(requirements: str) -> None:
         text = "".join(output)
         if any(sign in text for sign in COMPILER_SIGNS):
             sys.exit(
-                "reviewhub: a package has no wheel for this machine and needs a C compiler; install gcc and the Python headers"
+                "reviewhub: a package has no wheel for this machine; install gcc and the Python headers, then try again"
             )
         reasons = [line.strip() for line in output if line.startswith("ERROR")] or ["no message"]
         sys.exit(f"reviewhub: could not install {requirements}: {reasons[0][:300]}")

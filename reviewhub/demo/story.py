@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from feedback.models import SimulatedTruth
+from feedback.models import SimulatedTruth, TrainingRun
 from models_registry import access
 from models_registry.ledger import record
 from models_registry.models import AuditEvent, Membership, RegisteredModel, ServiceKey
@@ -144,9 +144,8 @@ def _retrain(admin: Api, say: Callable[[str], None]) -> None:
         body = {"reason": reason, **({"estimator": estimator} if estimator else {})}
         run = admin.post(f"/models/{payments.SLUG}/retrainings/", body)
         say(f"Payments: training a challenger ({estimator or 'as the champion'})")
-        path = f"/models/{payments.SLUG}/retrainings/{run['id']}/"
-        ended = ("succeeded", "failed", "cancelled")
-        wait_until(lambda path=path: admin.get(path)["status"] in ended, "retraining", seconds=TRAINING_SECONDS)
+        running = TrainingRun.objects.filter(pk=run["id"], finished_at__isnull=True)
+        wait_until(lambda running=running: not running.exists(), "retraining", seconds=TRAINING_SECONDS)
 
 
 def _explained(say: Callable[[str], None]) -> None:
