@@ -72,29 +72,40 @@ class Principal:
             roles = roles.filter(model=model)
         return set().union(*(ABILITIES[Membership.Role(role)] for role in roles.values_list("role", flat=True)))
 
-    def models(self, ability: str = "read") -> QuerySet[RegisteredModel]:
-        """The models on which the principal has that ability."""
+    def models(self, ability: str | tuple[str, ...] = "read") -> QuerySet[RegisteredModel]:
+        """The models on which the principal has that ability, or any of several."""
         everything = RegisteredModel.objects.all()
         if self.is_superuser:
             return everything
+        wanted = any_of(ability)
         if self.key is not None:
-            if ability not in self.abilities():
+            if not wanted & self.abilities():
                 return everything.none()
             return everything if self.key.model_id is None else everything.filter(pk=self.key.model_id)
-        roles = [role for role, can in ABILITIES.items() if ability in can]
+        roles = [role for role, can in ABILITIES.items() if wanted & can]
         held = Membership.objects.filter(user=self.user, role__in=roles).values("model")
         return everything.filter(pk__in=held)
 
-    def require(self, ability: str, model: RegisteredModel) -> None:
+    def require(self, ability: str | tuple[str, ...], model: RegisteredModel) -> None:
         """Raise NotFound where the principal has no part in the model, Forbidden where the ability lacks."""
         held = self.abilities(model)
         if not held:
             raise NotFound
-        if ability not in held:
-            raise Forbidden(f"this needs {ability!r} on model {model.slug!r}")
+        if not any_of(ability) & held:
+            raise Forbidden(f"this needs {' or '.join(sorted(any_of(ability)))!r} on model {model.slug!r}")
+
+    @property
+    def is_unbound(self) -> bool:
+        """Whether the principal's abilities hold for every model, present and future."""
+        return self.is_superuser or (self.key is not None and self.key.model_id is None)
 
 
-def model_for(principal: Principal, slug: str, ability: str) -> RegisteredModel:
+def any_of(ability: str | tuple[str, ...]) -> set[str]:
+    """One ability, or several of which any suffices, as a set."""
+    return {ability} if isinstance(ability, str) else set(ability)
+
+
+def model_for(principal: Principal, slug: str, ability: str | tuple[str, ...]) -> RegisteredModel:
     """The model of that slug, if the principal has the ability on it; NotFound hides all others."""
     model = RegisteredModel.objects.filter(slug=slug).first()
     if model is None:
@@ -203,6 +214,14 @@ def invite(*, model: RegisteredModel, role: str, note: str, actor: str, days: in
         )
         record(actor=actor, action="invitation.created", subject=str(invitation.pk), model=model, detail={"role": role})
     return invitation, token
+
+
+def revoke_invitation(*, invitation: Invitation, actor: str) -> None:
+    """Make a link useless; safe to repeat, and without effect on one that was accepted."""
+    with transaction.atomic():
+        unused = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, revoked_at__isnull=True)
+        if unused.update(revoked_at=timezone.now()):
+            record(actor=actor, action="invitation.revoked", subject=str(invitation.pk), model=invitation.model)
 
 
 def open_invitation(token: str) -> Invitation:

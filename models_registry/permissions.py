@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated
 from rest_framework.permissions import BasePermission
 
+from models_registry.access import any_of
 from models_registry.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 class DeclaredScope(BasePermission):
     """Each view carries ``scopes = {"get": "read", "post": "ingest"}``; what is not there is refused.
 
+    A tuple, as in ``{"get": ("ingest", "read")}``, means that any of these suffices.
     This asks only whether the principal has the ability on any model at all; the view then asks
     for the one model with ``access.model_for``, which hides foreign ones.
     """
@@ -25,12 +27,12 @@ class DeclaredScope(BasePermission):
         method = (request.method or "").lower()
         if method == "options":
             return request.user is not None
-        scopes: dict[str, str] = getattr(view, "scopes", {})
+        scopes: dict[str, str | tuple[str, ...]] = getattr(view, "scopes", {})
         ability = scopes.get("get" if method == "head" else method)
         if request.user is None:
             raise NotAuthenticated
         if ability is None:
             raise MethodNotAllowed(method.upper())
-        if ability not in request.user.abilities():
-            raise Forbidden(f"this needs the scope {ability!r}")
+        if not any_of(ability) & request.user.abilities():
+            raise Forbidden(f"this needs the scope {' or '.join(sorted(any_of(ability)))!r}")
         return True

@@ -23,8 +23,11 @@ def faults(schema: dict[str, Any], document: Any, *, prefix: str = "") -> list[F
     [Fault(pointer='/n', code='type', message='"1" is not of type "integer"')]
     """
     validator = compiled(msgspec.json.encode(schema, order="sorted"))
-    if validator.is_valid(document):
-        return []
+    return [] if validator.is_valid(document) else collect(validator, document, prefix=prefix)
+
+
+def collect(validator: jsonschema_rs.Draft202012Validator, document: Any, *, prefix: str = "") -> list[Fault]:
+    """Every fault that a compiled validator finds."""
     return [fault for error in validator.iter_errors(document) for fault in _from_error(error, prefix)]
 
 

@@ -21,6 +21,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from models_registry.errors import Fault, Invalid, NotFound, ReviewHubError, TooLarge, UnsupportedMedia
+from models_registry.strict_json import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("reviewhub.api")
 
-MAX_DEPTH = 32
-MAX_KEYS = 2_000
-MAX_TEXT = 1_000_000
-MAX_INTEGER = 2**53 - 1
 _PROBLEM_DOCS = "/api/v1/docs/#problem-"
-_KEY = re.compile(rb'"\s*:')
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"(\s*:)?', re.DOTALL)
 
 
 class JSONRenderer(BaseRenderer):
@@ -74,65 +69,6 @@ class StrictJSONParser(BaseParser):
         if len(raw) > limit:
             raise TooLarge(f"the body is larger than {limit} bytes")
         return decode(raw)
-
-
-def decode(raw: bytes) -> Any:
-    """One JSON document from bytes, by the parser's rules; raises Invalid naming what is wrong."""
-    try:
-        document = msgspec.json.decode(raw)
-    except RecursionError:
-        raise Invalid(f"nested deeper than {MAX_DEPTH} levels", code="too_deep") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise Invalid(f"not valid JSON: {error}", code="malformed_json") from None
-    keys = _inspect(document)
-    if _count_keys(raw) != keys:
-        raise Invalid("an object has the same key twice", code="duplicate_key")
-    return document
-
-
-def _inspect(document: Any) -> int:
-    """Walk the document without recursion, refusing what the database or other readers would bend; counts keys."""
-    keys = 0
-    level: list[tuple[str, Any]] = [("", document)]
-    for depth in range(MAX_DEPTH + 2):
-        below: list[tuple[str, Any]] = []
-        for place, value in level:
-            kind = type(value)
-            if kind is dict:
-                if len(value) > MAX_KEYS:
-                    raise _fault(place, "too_many_keys", f"more than {MAX_KEYS} keys in one object")
-                keys += len(value)
-                for key, child in value.items():
-                    if "\0" in key:
-                        raise _fault(place, "invalid_text", "a key contains NUL")
-                    if type(child) is not float and child is not None:
-                        below.append((f"{place}/{key}", child))
-            elif kind is list:
-                below.extend((f"{place}/{i}", child) for i, child in enumerate(value) if type(child) is not float)
-            elif kind is str:
-                if "\0" in value:
-                    raise _fault(place, "invalid_text", "text contains NUL")
-                if len(value) > MAX_TEXT:
-                    raise _fault(place, "too_long", f"text longer than {MAX_TEXT} characters")
-            elif kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
-                raise _fault(place, "out_of_range", "an integer beyond 2^53-1 cannot be read exactly everywhere")
-        if not below:
-            return keys
-        if depth == MAX_DEPTH:
-            raise Invalid(f"nested deeper than {MAX_DEPTH} levels", code="too_deep")
-        level = below
-    return keys
-
-
-def _count_keys(raw: bytes) -> int:
-    if b"\\" not in raw:
-        # Without escapes a quote inside text is impossible, so a quote before a colon ends a key.
-        return len(_KEY.findall(raw))
-    return sum(1 for match in _STRING.finditer(raw) if match.group(1) is not None)
-
-
-def _fault(place: str, code: str, message: str) -> Invalid:
-    return Invalid(message, code=code, errors=[Fault(place, code, message)])
 
 
 def _charset(media_type: str) -> str:
