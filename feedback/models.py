@@ -151,6 +151,8 @@ class TrainingRun(models.Model):
     candidate = models.OneToOneField(ModelVersion, null=True, on_delete=models.PROTECT, related_name="training_run")
     weights = models.JSONField(null=True)
     metrics = models.JSONField(null=True)
+    # Counts claims by workers; writes name the attempt they belong to.
+    attempts = models.PositiveSmallIntegerField(db_default=0)
     progress = models.CharField(max_length=200, blank=True)
     failure = models.TextField(blank=True)
     requested_by = models.CharField(max_length=150)
