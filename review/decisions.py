@@ -1,0 +1,286 @@
+"""What a person decides about an item, and taking it back. Both are new rows of one chain per item.
+
+A decision counts only while its lease lives: token, holder, time and state are all in the WHERE of the
+one UPDATE that closes the item. An abstention ends the lease and leaves the item open for others;
+docs/decisions/abstention.md says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isfinite
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+
+from models_registry import access
+from models_registry.errors import Conflict, Fault, Forbidden, Invalid
+from models_registry.ledger import record
+from models_registry.models import DatabaseNow, LabelDefinition, Person, RegisteredModel
+from models_registry.schemas import pointer
+from review import leases, resolutions
+from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecision
+
+LONGEST_RATIONALE = 10_000
+LONGEST_ACTIVE_SECONDS = 7 * 24 * 3600.0
+
+_CLOSE = """
+    WITH closed AS (
+        UPDATE review_queueitem
+        SET state = %(state)s, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,
+            closed_at = CASE WHEN %(state)s = 'decided' THEN clock_timestamp() END
+        WHERE lease_token = %(token)s AND lease_holder = %(holder)s AND state = 'open'
+          AND lease_expires_at > clock_timestamp()
+        RETURNING id
+    )
+    UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'decided' FROM closed WHERE token = %(token)s
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the person said, as far as it makes two requests the same answer."""
+
+    label: str | None
+    abstained: bool
+    reason_codes: tuple[str, ...]
+    rationale: str
+    confidence: float | None
+    first_answer: str | None
+
+    def same_as(self, decision: ReviewDecision) -> bool:
+        given = (decision.label, decision.abstained, tuple(decision.reason_codes), decision.rationale)
+        rest = (decision.confidence, decision.first_answer)
+        return (*given, *rest) == (
+            self.label, self.abstained, self.reason_codes, self.rationale, self.confidence, self.first_answer
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Whose decision it is, and whose credential carried it."""
+
+    pseudonym: str
+    user: object
+    principal: access.Principal
+
+
+def decide(
+    *,
+    token: UUID,
+    principal: access.Principal,
+    label: str | None = None,
+    abstain: bool = False,
+    reason_codes: Sequence[str] = (),
+    rationale: str = "",
+    confidence: float | None = None,
+    seconds_active: float | None = None,
+    first_answer: str | None = None,
+    on_behalf_of: str | None = None,
+) -> ReviewDecision:
+    """Store the answer of the lease's holder, close the item and tell the caller what to do.
+
+    The same token with the same answer again returns the decision it made before. Raises Invalid with
+    every fault of the answer; Conflict ``lease_expired``, ``lease_lost`` or ``already_decided``.
+    """
+    lease = leases.find(token)
+    if lease is None:
+        raise leases.refusal(token, principal.pseudonym)
+    item = lease.item
+    principal.require("review", item.model)
+    reviewer = _reviewer(principal, item.model, on_behalf_of)
+    answer = Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
+    definition = _definition(lease)
+    if faults := _faults(answer, seconds_active, item.model, definition):
+        raise Invalid("this answer is not one the model's label definition allows", errors=faults)
+    with transaction.atomic():
+        # The prediction before its items, here, in undo and in withdrawal: one order, no deadlock.
+        prediction = Prediction.objects.select_for_update(no_key=True).get(pk=item.prediction_id)
+        state = QueueItem.State.OPEN if abstain else QueueItem.State.DECIDED
+        if not _close(token, principal.pseudonym, state):
+            return _replayed(token, reviewer, answer)
+        _refuse_second_answer(prediction, reviewer)
+        decision = _write(lease, reviewer, answer, definition, seconds_active)
+        if not abstain and _settle(prediction):
+            _resolve(prediction, item, decision)
+    return decision
+
+
+def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDecision:
+    """Take a decision back within UNDO_SECONDS: a new row that supersedes it; the item opens again.
+
+    One's own decisions; leads and owners may take back any. Safe to repeat. Conflict ``undo_window_closed``,
+    ``already_undone``, ``superseded`` or ``withdrawn``; while a hold's decision is undone it is pending again.
+    """
+    model = decision.model
+    principal.require("review", model)
+    if decision.kind != ReviewDecision.Kind.DECISION:
+        raise Conflict("an undo cannot be undone; decide again", code="already_undone")
+    if not _own(decision, principal) and "preview" not in principal.abilities(model):
+        raise Forbidden("only the reviewer, a lead or an owner may undo this decision")
+    with transaction.atomic():
+        prediction = Prediction.objects.select_for_update(no_key=True).get(pk=decision.prediction_id)
+        item = QueueItem.objects.select_for_update(no_key=True).get(pk=decision.item_id)
+        later = ReviewDecision.objects.filter(supersedes=decision).first()
+        if later is not None:
+            return _undone_before(later, principal)
+        _refuse_undo(decision, item)
+        undone = ReviewDecision.objects.create(
+            item=item, prediction=prediction, model=model, kind=ReviewDecision.Kind.UNDO, supersedes=decision,
+            definition_id=decision.definition_id, mode=decision.mode, **_signature(principal),
+        )  # fmt: skip
+        if not _own(decision, principal):
+            detail = {"reviewer": decision.reviewer, "prediction": prediction.pk}
+            record(actor=principal.name, action="decision.undone", subject=str(decision.pk), model=model, detail=detail)
+        if not decision.abstained:
+            QueueItem.objects.filter(pk=item.pk).update(state=QueueItem.State.OPEN, closed_at=None)
+            Prediction.objects.filter(pk=prediction.pk, status="decided").update(status=Prediction.Status.ROUTED)
+            _restore_resolution(prediction, decision)
+    return undone
+
+
+def _close(token: UUID, holder: str, state: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE, {"token": token, "holder": holder, "state": state})
+        return int(cursor.rowcount)
+
+
+def _write(
+    lease: Lease, reviewer: Reviewer, answer: Answer, definition: LabelDefinition, seconds_active: float | None
+) -> ReviewDecision:
+    item = lease.item
+    # The item's row is locked by the update before, so the tail cannot move under us.
+    tail = ReviewDecision.objects.filter(item=item, superseded_by__isnull=True).first()
+    return ReviewDecision.objects.create(
+        item=item, prediction_id=item.prediction_id, model=item.model, supersedes=tail, lease=lease,
+        reviewer=reviewer.pseudonym, user=reviewer.user, service_key=reviewer.principal.key, definition=definition,
+        label=answer.label, abstained=answer.abstained, reason_codes=list(answer.reason_codes),
+        rationale=answer.rationale, confidence=answer.confidence, first_answer=answer.first_answer,
+        seconds_active=seconds_active, explanation_shown=_shown(lease), claimed_at=lease.claimed_at,
+    )  # fmt: skip
+
+
+def _shown(lease: Lease) -> bool:
+    return bool(Lease.objects.values_list("explanation_shown", flat=True).get(pk=lease.pk))
+
+
+def _settle(prediction: Prediction) -> bool:
+    """Mark the prediction decided when no item of it is open any more; True when it is."""
+    waiting = QueueItem.objects.open().filter(prediction=OuterRef("pk"))
+    settled = Prediction.objects.filter(~Exists(waiting), pk=prediction.pk, status=Prediction.Status.ROUTED)
+    return bool(settled.update(status=Prediction.Status.DECIDED))
+
+
+def _resolve(prediction: Prediction, item: QueueItem, decision: ReviewDecision) -> None:
+    """Tell the caller, unless an audit only confirms what the caller was told already."""
+    assert decision.label is not None
+    disposition = item.model.disposition_for(decision.label)
+    told = Resolution.objects.filter(prediction=prediction).order_by("-id").first()
+    agrees = told is not None and (told.label, told.disposition) == (decision.label, disposition)
+    if agrees and item.kind != QueueItem.Kind.GATE and told is not None and told.decision_id is None:
+        return
+    resolutions.resolve(
+        prediction=prediction, label=decision.label, disposition=disposition, by=Resolution.By.PERSON, decision=decision
+    )
+
+
+def _restore_resolution(prediction: Prediction, undone: ReviewDecision) -> None:
+    """Say again what held before a person's correction; a hold that only a person answered is pending again."""
+    told = Resolution.objects.filter(prediction=prediction).order_by("-id").first()
+    before = Resolution.objects.filter(prediction=prediction, decision__isnull=True).order_by("-id").first()
+    if told is not None and told.decision_id == undone.pk and before is not None:
+        resolutions.resolve(
+            prediction=prediction, label=before.label, disposition=before.disposition, by=Resolution.By(before.by)
+        )
+
+
+def _replayed(token: UUID, reviewer: Reviewer, answer: Answer) -> ReviewDecision:
+    decision = ReviewDecision.objects.filter(lease_id=token, lease__holder=reviewer.principal.pseudonym).first()
+    if decision is not None and decision.reviewer == reviewer.pseudonym and answer.same_as(decision):
+        return decision
+    raise leases.refusal(token, reviewer.principal.pseudonym)
+
+
+def _refuse_second_answer(prediction: Prediction, reviewer: Reviewer) -> None:
+    undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
+    answers = ReviewDecision.objects.filter(prediction=prediction, reviewer=reviewer.pseudonym, kind="decision")
+    if answers.exclude(Exists(undone)).exists():
+        raise Conflict(f"{reviewer.pseudonym} has answered this prediction already", code="already_decided")
+
+
+def _refuse_undo(decision: ReviewDecision, item: QueueItem) -> None:
+    if item.state == QueueItem.State.WITHDRAWN:
+        raise Conflict("the prediction was withdrawn", code="withdrawn")
+    window = timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"])
+    fresh = ReviewDecision.objects.filter(pk=decision.pk, decided_at__gt=DatabaseNow() - window)
+    if not fresh.exists():
+        minutes = settings.REVIEWHUB["UNDO_SECONDS"] // 60
+        raise Conflict(f"a decision can be undone for {minutes} minutes", code="undo_window_closed")
+
+
+def _undone_before(later: ReviewDecision, principal: access.Principal) -> ReviewDecision:
+    if later.kind != ReviewDecision.Kind.UNDO:
+        raise Conflict("somebody else has answered since; undo that decision", code="superseded")
+    if later.reviewer != principal.pseudonym:
+        raise Conflict("this decision was undone already", code="already_undone")
+    return later
+
+
+def _own(decision: ReviewDecision, principal: access.Principal) -> bool:
+    carried = principal.key is not None and decision.service_key_id == principal.key.pk
+    return decision.reviewer == principal.pseudonym or carried
+
+
+def _signature(principal: access.Principal) -> dict[str, object]:
+    return {"reviewer": principal.pseudonym, "user": principal.user, "service_key": principal.key}
+
+
+def _reviewer(principal: access.Principal, model: RegisteredModel, on_behalf_of: str | None) -> Reviewer:
+    """The caller, or the person that a key names; Invalid when it may not name that one."""
+    if on_behalf_of is None:
+        return Reviewer(principal.pseudonym, principal.user, principal)
+    if principal.key is None:
+        message = "only a service key may decide on behalf of a person"
+        raise Invalid(message, errors=[Fault("/on_behalf_of", "not_allowed", message)])
+    person = Person.objects.select_related("user").filter(pseudonym=on_behalf_of, user__is_active=True).first()
+    if person is None or "review" not in access.principal_of_user(person.user).abilities(model):
+        message = "there is no reviewer of this model with that pseudonym"
+        raise Invalid(message, errors=[Fault("/on_behalf_of", "not_allowed", message)])
+    return Reviewer(person.pseudonym, person.user, principal)
+
+
+def _definition(lease: Lease) -> LabelDefinition:
+    """The label definition that held when the item was claimed: the one the reviewer was shown."""
+    definitions = LabelDefinition.objects.filter(model=lease.item.model).order_by("-number")
+    return definitions.filter(created_at__lte=lease.claimed_at).first() or definitions.order_by("number")[0]
+
+
+def _faults(
+    answer: Answer, seconds_active: float | None, model: RegisteredModel, definition: LabelDefinition
+) -> list[Fault]:
+    faults = []
+    if answer.label is None and not answer.abstained:
+        faults.append(Fault("/label", "required", "give a label, or abstain"))
+    if answer.label is not None and answer.abstained:
+        faults.append(Fault("/abstain", "conflict", "an abstention has no label"))
+    for name, value in (("label", answer.label), ("first_answer", answer.first_answer)):
+        if value is not None and value not in model.classes:
+            faults.append(Fault(f"/{name}", "not_allowed", f"choose one of {', '.join(model.classes)}"))
+    allowed = [] if answer.label is None else definition.reason_codes.get(answer.label, [])
+    for i, code in enumerate(answer.reason_codes):
+        if code in answer.reason_codes[:i]:
+            faults.append(Fault(pointer("reason_codes", i), "duplicate", "this reason code is given twice"))
+        elif code not in allowed:
+            known = ", ".join(allowed) or "none"
+            faults.append(Fault(pointer("reason_codes", i), "not_allowed", f"reason codes for this answer: {known}"))
+    if len(answer.rationale) > LONGEST_RATIONALE:
+        faults.append(Fault("/rationale", "length", f"at most {LONGEST_RATIONALE} characters"))
+    if answer.confidence is not None and not 0 <= answer.confidence <= 1:
+        faults.append(Fault("/confidence", "out_of_range", "a confidence is from 0 to 1"))
+    if seconds_active is not None and not (isfinite(seconds_active) and 0 <= seconds_active <= LONGEST_ACTIVE_SECONDS):
+        faults.append(Fault("/seconds_active", "out_of_range", "seconds from 0 to one week"))
+    return faults

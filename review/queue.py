@@ -1,0 +1,265 @@
+"""The review queue: claim, renew, release, pause. A lease is a random token on the item's row.
+
+Every change is one statement whose WHERE holds all its conditions, so nothing is read first and
+written later. Leases run on the database's ``clock_timestamp()``; an expired one needs no job to end it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q
+
+from models_registry.errors import Conflict
+from models_registry.ledger import record
+from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel
+from review import leases
+from review.models import Explanation, Lease, QueueItem, ReviewDecision, ReviewQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+LONGEST_REASON = 500
+
+# OFFSET 0 keeps the planner from turning an exclusion into a join over all rows: each is one index
+# probe per candidate, and the claim stops at the first rows that pass.
+_ALLOWED = """
+    i.queue_id = %(queue)s AND i.state = 'open' AND i.model_id = ANY(%(models)s)
+    AND (i.lease_expires_at IS NULL OR i.lease_expires_at <= clock_timestamp())
+    AND (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s)
+    AND NOT EXISTS (
+        SELECT 1 FROM review_reviewdecision d
+        WHERE d.prediction_id = i.prediction_id AND d.reviewer = %(holder)s AND d.kind = 'decision'
+          AND NOT EXISTS (SELECT 1 FROM review_reviewdecision u WHERE u.supersedes_id = d.id AND u.kind = 'undo')
+        OFFSET 0)
+    AND NOT EXISTS (
+        SELECT 1 FROM review_queueitem o
+        WHERE o.prediction_id = i.prediction_id AND o.id <> i.id AND o.state = 'open'
+          AND CASE WHEN o.lease_expires_at > clock_timestamp() THEN o.lease_holder = %(holder)s ELSE o.slot < i.slot END
+        OFFSET 0)
+"""
+_FRESH = f"""
+    SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i
+    WHERE {_ALLOWED} AND NOT EXISTS (
+        SELECT 1 FROM review_lease s
+        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released' OFFSET 0)
+    ORDER BY i.priority DESC, i.enqueued_at, i.id
+"""  # noqa: S608
+_NAMED = f"""
+    SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i WHERE {_ALLOWED} AND i.id = %(item)s
+"""  # noqa: S608
+# What this person skipped comes again only when nothing else waits, the longest skipped first.
+_SKIPPED = f"""
+    SELECT i.id, i.lease_token, i.lease_expires_at
+    FROM (SELECT item_id, max(ended_at) AS at FROM review_lease
+          WHERE holder = %(holder)s AND ending = 'released' GROUP BY item_id) s
+    JOIN review_queueitem i ON i.id = s.item_id
+    WHERE {_ALLOWED} ORDER BY s.at, i.id
+"""  # noqa: S608
+_TAKE = """
+    WITH picked AS MATERIALIZED ({source} LIMIT %(count)s FOR UPDATE OF i SKIP LOCKED),
+    leased AS (
+        UPDATE review_queueitem i
+        SET lease_token = gen_random_uuid(), lease_holder = %(holder)s,
+            lease_expires_at = clock_timestamp() + make_interval(secs =>
+                (SELECT q.lease_seconds FROM review_reviewqueue q WHERE q.id = %(queue)s))
+        FROM picked WHERE i.id = picked.id
+        RETURNING i.id, i.prediction_id, i.lease_token, i.lease_expires_at
+    ),
+    overtaken AS (
+        UPDATE review_lease SET ended_at = picked.lease_expires_at, ending = 'expired'
+        FROM picked WHERE token = picked.lease_token AND ending IS NULL
+    )
+    INSERT INTO review_lease (token, item_id, holder, claimed_at, expires_at, explanation_shown)
+    SELECT lease_token, id, %(holder)s, clock_timestamp(), lease_expires_at,
+           EXISTS (SELECT 1 FROM review_explanation e
+                   WHERE e.prediction_id = leased.prediction_id AND e.status = 'ready')
+    FROM leased RETURNING item_id, explanation_shown
+"""
+_TAKE_FRESH, _TAKE_SKIPPED, _TAKE_NAMED = (_TAKE.format(source=source) for source in (_FRESH, _SKIPPED, _NAMED))
+_RENEW = """
+    WITH renewed AS (
+        UPDATE review_queueitem i
+        SET lease_expires_at = clock_timestamp() + make_interval(secs => q.lease_seconds)
+        FROM review_reviewqueue q, review_lease l
+        WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.renewals < %(limit)s
+          AND i.lease_token = %(token)s AND i.lease_holder = %(holder)s AND i.state = 'open'
+          AND i.lease_expires_at > clock_timestamp()
+        RETURNING i.lease_token, i.lease_expires_at
+    )
+    UPDATE review_lease l SET expires_at = renewed.lease_expires_at, renewals = l.renewals + 1
+    FROM renewed WHERE l.token = renewed.lease_token RETURNING l.token
+"""
+_RELEASE = """
+    WITH released AS (
+        UPDATE review_queueitem SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
+        WHERE lease_token = %(token)s AND lease_holder = %(holder)s AND state = 'open'
+          AND lease_expires_at > clock_timestamp()
+        RETURNING id
+    )
+    UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
+    FROM released WHERE token = %(token)s RETURNING token
+"""
+
+
+@dataclass(frozen=True)
+class Emptiness:
+    """Why a claim got nothing: ``paused``, ``leased`` (others have it all) or ``empty`` (nothing for this holder)."""
+
+    reason: str
+    leased: int
+    next_free_at: datetime | None
+
+
+def claim(
+    *, queue: ReviewQueue, models: Iterable[RegisteredModel], holder: str, count: int = 1, item: int | None = None
+) -> list[QueueItem]:
+    """Lease up to ``count`` items to ``holder``, most urgent first, each with all that a review shows.
+
+    Never an item that has a live lease, whose prediction this holder has answered (and not undone),
+    or of which the holder has another slot. ``item`` restricts the claim to that one, if it is free.
+    """
+    values = {"queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "count": count, "item": item}
+    with transaction.atomic():
+        shown = _take(_TAKE_FRESH if item is None else _TAKE_NAMED, values)
+        fresh = set(shown)
+        if item is None and len(shown) < count:
+            shown |= _take(_TAKE_SKIPPED, {**values, "count": count - len(shown)})
+        items = _loaded().in_bulk(list(shown)).values()
+        claimed = sorted(items, key=lambda i: (i.pk not in fresh, -i.priority, i.enqueued_at, i.pk))
+        for one in claimed:
+            if not shown[one.pk] and _explained(one):
+                # Became ready between the two statements; the body that goes out carries it.
+                note_explanation_shown(token=one.lease_token, holder=holder)
+    return claimed
+
+
+def renew(*, token: UUID, holder: str) -> Lease:
+    """Give a live lease its full time again, at most LEASE_RENEWALS times; Conflict says why not."""
+    limit = settings.REVIEWHUB["LEASE_RENEWALS"]
+    if not _change(_RENEW, {"token": token, "holder": holder, "limit": limit}):
+        lease = leases.find(token)
+        if lease is not None and lease.holder == holder and lease.ending is None and lease.renewals >= limit:
+            raise Conflict("this lease was renewed as often as it can be; decide, or release it", code="lease_limit")
+        raise leases.refusal(token, holder)
+    return Lease.objects.select_related("item__queue").get(token=token)
+
+
+def release(*, token: UUID, holder: str, reason: str = "") -> Lease:
+    """Give an item back undecided. It goes to others first; safe to repeat."""
+    reason = reason[:LONGEST_REASON]
+    released = _change(_RELEASE, {"token": token, "holder": holder, "reason": reason})
+    lease = leases.find(token)
+    if lease is not None and (released or (lease.ending == Lease.Ending.RELEASED and lease.holder == holder)):
+        return lease
+    raise leases.refusal(token, holder)
+
+
+def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) -> int:
+    """Give back every live lease of a holder on these models, as when a role is taken away; returns how many."""
+    held = QueueItem.objects.leased().filter(lease_holder=holder, model__in=models)
+    tokens = list(held.values_list("lease_token", flat=True))
+    return sum(_change(_RELEASE, {"token": token, "holder": holder, "reason": reason}) for token in tokens)
+
+
+def note_explanation_shown(*, token: UUID, holder: str) -> None:
+    """Remember that the holder of a lease was given the explanation, for one that was computed late."""
+    Lease.objects.filter(token=token, holder=holder, ending=None).update(explanation_shown=True)
+
+
+def pause(*, queue: ReviewQueue, actor: str, reason: str = "") -> ReviewQueue:
+    """Hand out nothing more from this queue; leases that are out stay good. Safe to repeat."""
+    return _set_pause(queue, actor, {"paused_at": DatabaseNow(), "paused_by": actor, "paused_reason": reason}, "paused")
+
+
+def resume(*, queue: ReviewQueue, actor: str) -> ReviewQueue:
+    """Hand out items again. Safe to repeat."""
+    return _set_pause(queue, actor, {"paused_at": None, "paused_by": "", "paused_reason": ""}, "resumed")
+
+
+def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> dict[int, dict[str, Any]]:
+    """Per queue id, over the given models only: what waits, what is out on lease, what was decided.
+
+    ``depth`` counts open items that nobody holds, ``leased`` open items on a live lease; together they
+    are all open ones. ``oldest_age_seconds`` is the wait of the oldest open item, null without one.
+    """
+    live = Q(state="open", lease_expires_at__gt=DatabaseNow())
+    rows = (
+        QueueItem.objects.filter(queue__in=queues, model__in=models)
+        .values("queue")
+        .annotate(
+            open=Count("pk", filter=Q(state="open")),
+            leased=Count("pk", filter=live),
+            decided=Count("pk", filter=Q(state="decided")),
+            age=DatabaseNow() - Min("enqueued_at", filter=Q(state="open")),
+        )
+    )
+    found = {row["queue"]: row for row in rows}
+    empty = {"open": 0, "leased": 0, "decided": 0, "age": None}
+    return {queue.pk: _figures(found.get(queue.pk, empty)) for queue in queues}
+
+
+def emptiness(*, queue: ReviewQueue, models: Iterable[RegisteredModel], holder: str) -> Emptiness:
+    """Why ``claim`` found nothing for this holder just now."""
+    undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
+    answered = ReviewDecision.objects.filter(prediction=OuterRef("prediction"), reviewer=holder, kind="decision")
+    waiting = QueueItem.objects.open().filter(queue=queue, model__in=models)
+    out = waiting.leased().aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
+    if ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=False).exists():
+        return Emptiness("paused", **out)
+    theirs = waiting.exclude(Exists(answered.exclude(Exists(undone))))
+    return Emptiness("leased" if theirs.exists() else "empty", **out)
+
+
+def _take(statement: str, values: dict[str, Any]) -> dict[int, bool]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return dict(cursor.fetchall())
+
+
+def _change(statement: str, values: dict[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
+
+
+def _loaded() -> QuerySet[QueueItem]:
+    """Items with all that a review shows, in a fixed number of queries."""
+    related = ("model", "queue", "prediction__model", "prediction__version", "prediction__payload")
+    routing = ("prediction__routing__policy", "prediction__explanation", "prediction__version__contract")
+    definitions = Prefetch("model__definitions", LabelDefinition.objects.order_by("-number"))
+    decisions = Prefetch("prediction__decisions", ReviewDecision.objects.order_by("id"))
+    return QueueItem.objects.select_related(*related, *routing).prefetch_related(definitions, decisions)
+
+
+def _explained(item: QueueItem) -> bool:
+    explanation: Explanation | None = getattr(item.prediction, "explanation", None)
+    return explanation is not None and explanation.status == Explanation.Status.READY
+
+
+def _set_pause(queue: ReviewQueue, actor: str, values: dict[str, Any], done: str) -> ReviewQueue:
+    with transaction.atomic():
+        # Only a change is written to the ledger.
+        before = ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=done == "paused")
+        if before.update(**values):
+            detail = {"reason": values["paused_reason"]}
+            record(actor=actor, action=f"queue.{done}", subject=queue.slug, model=queue.models.first(), detail=detail)
+    queue.refresh_from_db()
+    return queue
+
+
+def _figures(row: dict[str, Any]) -> dict[str, Any]:
+    age = row["age"]
+    return {
+        "depth": row["open"] - row["leased"],
+        "oldest_age_seconds": None if age is None else round(max(age.total_seconds(), 0.0), 3),
+        "leased": row["leased"],
+        "decided": row["decided"],
+    }
