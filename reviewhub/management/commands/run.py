@@ -32,8 +32,8 @@ class Command(BaseCommand):
     def handle(self, *, port: int, no_demo: bool, **options: Any) -> None:
         if not port_is_free(port):
             raise CommandError(f"port {port} is taken; choose another: make run PORT={port + 1}")
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, _leave)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _leave)
         self._say("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
