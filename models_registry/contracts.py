@@ -7,6 +7,7 @@ Schema's: 3.0 is one, 3.5 and "3" are not.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -105,14 +106,14 @@ def _bound_faults(feature: dict[str, Any], at: str) -> list[Fault]:
     if dtype not in NUMERIC:
         bounds = [key for key in ("min", "max") if key in feature]
         found += [Fault(f"{at}/{key}", "not_allowed", "only int and float have bounds") for key in bounds]
-    low, high = feature.get("min"), feature.get("max")
-    if _is_number(low) and _is_number(high) and low > high:
+    low, high = _number(feature.get("min")), _number(feature.get("max"))
+    if low is not None and high is not None and low > high:
         found.append(Fault(f"{at}/max", "out_of_range", f"max {high} is below min {low}: no value could pass"))
     return found
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def compile_contract(document: dict[str, Any]) -> dict[str, Any]:
@@ -164,13 +165,22 @@ def violations(contract: dict[str, Any], record: Any, prefix: str = "/features")
     >>> [(f.pointer, f.code) for f in violations(contract, {"age": 131, "Age": 4})]
     [('/features/age', 'out_of_range'), ('/features/Age', 'unknown_field')]
     """
+    return checker(contract)(record, prefix)
+
+
+def checker(contract: dict[str, Any]) -> Callable[[Any, str], list[Fault]]:
+    """``violations`` of one contract as a function of record and prefix, for whoever checks many records."""
     validator, times = _validator(msgspec.json.encode(contract, order="sorted"))
-    found = [] if validator.is_valid(record) else schemas.collect(validator, record, prefix=prefix)
-    if times and isinstance(record, dict):
-        told = {fault.pointer for fault in found}
-        late = [fault for name in times for fault in _time_faults(record.get(name), prefix, name)]
-        found += [fault for fault in late if fault.pointer not in told]
-    return found
+
+    def check(record: Any, prefix: str = "/features") -> list[Fault]:
+        found = [] if validator.is_valid(record) else schemas.collect(validator, record, prefix=prefix)
+        if times and isinstance(record, dict):
+            told = {fault.pointer for fault in found}
+            late = [fault for name in times for fault in _time_faults(record.get(name), prefix, name)]
+            found += [fault for fault in late if fault.pointer not in told]
+        return found
+
+    return check
 
 
 @lru_cache(maxsize=256)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated
 from rest_framework.permissions import BasePermission
 
-from models_registry.access import any_of
+from models_registry.access import Principal, any_of
 from models_registry.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class DeclaredScope(BasePermission):
             raise NotAuthenticated
         if ability is None:
             raise MethodNotAllowed(method.upper())
-        if not any_of(ability) & request.user.abilities():
+        principal = cast("Principal", request.user)
+        if not any_of(ability) & principal.abilities():
             raise Forbidden(f"this needs the scope {' or '.join(sorted(any_of(ability)))!r}")
         return True

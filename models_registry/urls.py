@@ -2,5 +2,32 @@ from __future__ import annotations
 
 from typing import Any
 
-api_urlpatterns: list[Any] = []
-urlpatterns: list[Any] = []
+from django.urls import path
+
+from models_registry import api
+from models_registry.views import entry, members, models
+
+api_urlpatterns: list[Any] = [
+    path("models/", api.ModelList.as_view()),
+    path("models/<slug:slug>/", api.ModelDetail.as_view()),
+    path("models/<slug:slug>/versions/", api.VersionList.as_view()),
+    path("models/<slug:slug>/versions/<str:version>/", api.VersionDetail.as_view()),
+    path("models/<slug:slug>/champion/", api.Champion.as_view()),
+    path("models/<slug:slug>/definitions/", api.DefinitionList.as_view()),
+    path("models/<slug:slug>/promotions/", api.PromotionList.as_view()),
+    path("artifacts/<str:sha256>", api.ArtifactContent.as_view()),
+    path("artifacts/<str:sha256>/", api.ArtifactContent.as_view()),
+    path("webhooks/", api.WebhookList.as_view()),
+    path("webhooks/<str:number>/", api.WebhookDetail.as_view()),
+]
+urlpatterns: list[Any] = [
+    path("sign-in/", entry.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", entry.SignOut.as_view(), name="sign-out"),
+    path("invitations/<str:token>/", entry.invitation, name="invitation"),
+    path("models/", models.models, name="models"),
+    path("models/<slug:slug>/settings/members/", members.members, name="members"),
+    path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
+    path("models/<slug:slug>/settings/invitations/<int:pk>/revoke/", members.revoke_invitation, name="revoke-invitation"),
+    path("models/<slug:slug>/settings/keys/", members.keys, name="keys"),
+    path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
+]

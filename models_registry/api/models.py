@@ -1,0 +1,93 @@
+"""Models, their label definitions, their champion and its promotions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from models_registry import access, promotion, registration, serializers, tasks
+from models_registry.api.base import caller, checked, known_parameters, listing, version_for
+from models_registry.errors import NotFound
+from models_registry.models import RegisteredModel
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+
+class ModelList(APIView):
+    """The models on which the caller has a part. Registering one also makes its queue, so that is done above."""
+
+    scopes = {"get": "read"}
+
+    @extend_schema(responses=serializers.page_of(serializers.MODEL_ANSWER))
+    def get(self, request: Request) -> Response:
+        rows = caller(request).models("read").select_related("champion")
+        return listing(self, request, rows, serializers.model_body)
+
+
+class ModelDetail(APIView):
+    scopes = {"get": "read"}
+
+    @extend_schema(responses=serializers.MODEL_ANSWER)
+    def get(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        return Response(serializers.model_body(access.model_for(caller(request), slug, "read")))
+
+
+class DefinitionList(APIView):
+    scopes = {"get": "read", "post": "admin"}
+
+    @extend_schema(responses=serializers.page_of(serializers.DEFINITION_ANSWER))
+    def get(self, request: Request, slug: str) -> Response:
+        model = access.model_for(caller(request), slug, "read")
+        return listing(self, request, model.definitions.all(), serializers.definition_body)
+
+    @extend_schema(
+        request={"application/json": serializers.DEFINITION}, responses={201: serializers.DEFINITION_ANSWER}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(caller(request), slug, "admin")
+        made = registration.add_definition(model=model, body=request.data, actor=caller(request).name)
+        return Response(serializers.definition_body(made), status=201)
+
+
+class Champion(APIView):
+    """What serving asks for: which version, under which contract, with which bytes."""
+
+    scopes = {"get": ("ingest", "read")}
+
+    @extend_schema(responses=serializers.CHAMPION_ANSWER)
+    def get(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(caller(request), slug, ("ingest", "read"))
+        # One query, so that version and contract belong together while somebody promotes.
+        found = RegisteredModel.objects.select_related("champion__contract").get(pk=model.pk).champion
+        if found is None:
+            raise NotFound(f"model {slug!r} has no champion yet", code="no_champion")
+        return Response(serializers.champion_body(found, found.promotions.first()))
+
+
+class PromotionList(APIView):
+    scopes = {"get": "read", "post": "admin"}
+
+    @extend_schema(responses=serializers.page_of(serializers.PROMOTION_ANSWER))
+    def get(self, request: Request, slug: str) -> Response:
+        model = access.model_for(caller(request), slug, "read")
+        rows = model.promotions.select_related("model", "version", "previous")
+        return listing(self, request, rows, serializers.promotion_body)
+
+    @extend_schema(
+        request={"application/json": serializers.PROMOTION}, responses={200: serializers.PROMOTION_ANSWER}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(caller(request), slug, "admin")
+        body = checked(serializers.PROMOTION, request.data)
+        version = version_for(model, body["version"])
+        made = promotion.promote(model=model, version=version, reason=body["reason"], actor=caller(request).name)
+        tasks.ring_webhooks()
+        return Response(serializers.promotion_body(made))

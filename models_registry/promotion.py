@@ -1,0 +1,145 @@
+"""Change the champion: first activation, promotion, rollback. One conditional update, one row of history.
+
+The update takes effect only where the champion is still the one that was looked at, so parallel
+promotions leave one chain: each row's ``previous`` is the version of the row before it.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from models_registry import webhooks
+from models_registry.errors import Conflict, Fault, NotFound
+from models_registry.ledger import record
+from models_registry.models import GateResult, ModelVersion, Promotion, RegisteredModel
+
+ARTIFACT_CHECKED = "artifact_checked"
+
+
+def activate(*, model: RegisteredModel, version: ModelVersion, evidence: dict[str, bool], actor: str) -> Promotion:
+    """Make a version the champion for the first time, given which activation gates are met.
+
+    ``evidence`` maps gates (``contract``, ``policy``, …) to whether they are met; ``artifact_checked``
+    is read from the version itself. Where there is a champion already, the blocking gates of a promotion hold
+    too. The present champion is answered with its standing promotion.
+
+    Raises Conflict ``gates_missing`` with one error per missing gate, ``gate_failed``, ``champion_changed``.
+    """
+    seen = _champion_of(model, version)
+    if seen == version.pk:
+        return _standing(model)
+    unmet = [gate for gate, met in evidence.items() if not met and gate != ARTIFACT_CHECKED]
+    if missing := [_missing(gate, f"the gate {gate!r} is not met") for gate in unmet] + _unchecked(version):
+        names = ", ".join(fault.pointer.removeprefix("/gates/") for fault in missing)
+        raise Conflict(f"not activated; missing: {names}", code="gates_missing", errors=missing)
+    kind = Promotion.Kind.ACTIVATION
+    if seen is not None:
+        _refuse_failed_gates(version)
+        kind = Promotion.Kind.PROMOTION
+    return _switch(model, version, seen=seen, kind=kind, reason="", actor=actor)
+
+
+def promote(*, model: RegisteredModel, version: ModelVersion, reason: str, actor: str) -> Promotion:
+    """Make a ready version the champion, unless a blocking gate speaks against it.
+
+    The newest result of each gate counts. A version registered by hand may have no results; one that
+    was retrained must. The present champion is answered with its standing promotion.
+
+    Raises Conflict: ``not_activated`` where there is no champion yet, ``gates_missing``, ``gate_failed``
+    with one error per gate, ``champion_changed``.
+    """
+    seen = _champion_of(model, version)
+    if seen == version.pk:
+        return _standing(model)
+    if seen is None:
+        raise Conflict("the model has no champion yet; activate its first version", code="not_activated")
+    if missing := _unchecked(version):
+        raise Conflict(missing[0].message, code="gates_missing", errors=missing)
+    _refuse_failed_gates(version)
+    return _switch(model, version, seen=seen, kind=Promotion.Kind.PROMOTION, reason=reason, actor=actor)
+
+
+def rollback(*, model: RegisteredModel, reason: str, actor: str) -> Promotion:
+    """Bring back the champion before the present one, without asking any gate.
+
+    Rolling back twice goes back twice. Raises Conflict ``nothing_to_roll_back``, ``champion_changed``.
+    """
+    seen = RegisteredModel.objects.values_list("champion_id", flat=True).get(pk=model.pk)
+    made = model.promotions.exclude(kind=Promotion.Kind.ROLLBACK).filter(version=seen).first()
+    if made is None or made.previous is None:
+        raise Conflict("there is no champion before this one", code="nothing_to_roll_back")
+    return _switch(model, made.previous, seen=seen, kind=Promotion.Kind.ROLLBACK, reason=reason, actor=actor)
+
+
+def blocking_results(version: ModelVersion) -> list[GateResult]:
+    """The blocking gates whose newest result is not a pass, by name of the gate."""
+    newest = version.gate_results.order_by("gate", "-id").distinct("gate")
+    return [result for result in newest if result.blocking and result.verdict != GateResult.Verdict.PASSED]
+
+
+def _champion_of(model: RegisteredModel, version: ModelVersion) -> int | None:
+    if version.model_id != model.pk:
+        raise NotFound(f"model {model.slug!r} has no version {version.version!r}")
+    return RegisteredModel.objects.values_list("champion_id", flat=True).get(pk=model.pk)
+
+
+def _unchecked(version: ModelVersion) -> list[Fault]:
+    version.refresh_from_db(fields=["state", "state_reason"])
+    if version.state == ModelVersion.State.READY:
+        return []
+    reason = "the worker has not checked the version yet; try again in a moment"
+    if version.state == ModelVersion.State.REJECTED:
+        reason = f"the version was rejected: {version.state_reason}"
+    return [_missing(ARTIFACT_CHECKED, reason)]
+
+
+def _missing(gate: str, reason: str) -> Fault:
+    return Fault(f"/gates/{gate}", "gate_missing", reason)
+
+
+def _refuse_failed_gates(version: ModelVersion) -> None:
+    failed = blocking_results(version)
+    if failed:
+        names = ", ".join(result.gate for result in failed)
+        faults = [Fault(f"/gates/{result.gate}", result.verdict, result.reason) for result in failed]
+        raise Conflict(f"not promoted; gates: {names}", code="gate_failed", errors=faults)
+    if version.origin == ModelVersion.Origin.RETRAINED and not version.gate_results.exists():
+        faults = [_missing("evaluation", "the retrained version was not compared with the champion yet")]
+        raise Conflict(faults[0].message, code="gates_missing", errors=faults)
+
+
+def _switch(
+    model: RegisteredModel, version: ModelVersion, *, seen: int | None, kind: Promotion.Kind, reason: str, actor: str
+) -> Promotion:
+    with transaction.atomic():
+        if not RegisteredModel.objects.filter(pk=model.pk, champion=seen).update(champion=version):
+            now = RegisteredModel.objects.values_list("champion_id", flat=True).get(pk=model.pk)
+            if now == version.pk:
+                return _standing(model)
+            raise Conflict("the champion changed a moment ago; look again", code="champion_changed")
+        # The row lock of the update is held until commit, so history is in the order of the changes.
+        promotion = Promotion.objects.create(
+            model=model, version=version, previous_id=seen, kind=kind, reason=reason, actor=actor
+        )
+        _tell(promotion)
+    model.champion = version
+    return promotion
+
+
+def _tell(promotion: Promotion) -> None:
+    model, version, previous = promotion.model, promotion.version, promotion.previous
+    change = {
+        "model": model.slug,
+        "version": version.version,
+        "previous": previous.version if previous else None,
+        "kind": promotion.kind,
+        "reason": promotion.reason,
+    }
+    record(actor=promotion.actor, action=f"model.{promotion.kind}", subject=version.version, model=model, detail=change)
+    payload = {**change, "artifact_sha256": version.artifact_id, "promoted_at": promotion.at.isoformat()}
+    webhooks.announce(model=model, event="model.promoted", ordering_key=f"model:{model.slug}", payload=payload)
+
+
+def _standing(model: RegisteredModel) -> Promotion:
+    """The promotion that made the present champion."""
+    return model.promotions.select_related("version", "previous").latest("id")
