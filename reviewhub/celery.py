@@ -12,6 +12,7 @@ from kombu import Queue  # type: ignore[attr-defined]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewhub.settings")
 
+QUEUES = ("routing", "explain", "outbox", "training")
 product: dict[str, Any] = settings.REVIEWHUB
 
 
@@ -74,7 +75,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     timezone="UTC",
     task_default_queue="routing",
-    task_queues=[Queue(name) for name in ("routing", "explain", "outbox", "training")],
+    task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
     task_routes={
         "review.tasks.explain_pending": {"queue": "explain"},
         "models_registry.tasks.deliver_webhooks": {"queue": "outbox"},

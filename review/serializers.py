@@ -1,0 +1,300 @@
+"""The bodies of this app's API: JSON Schemas of what comes in, functions for what goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from review import resolutions
+from review.models import Explanation, Lease, Prediction, QueueItem, ReviewDecision, ReviewQueue
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from models_registry.models import RegisteredModel
+
+MAX_BULK = 1000
+
+_ID = {"type": "string"}
+_TEXT = {"type": "string"}
+_NULLABLE_TEXT = {"type": ["string", "null"]}
+_NULLABLE_NUMBER = {"type": ["number", "null"]}
+_NULLABLE_TIME = {"type": ["string", "null"], "format": "date-time"}
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 100}
+_TIME = {"type": "string", "format": "date-time"}
+_SCALAR = {"type": ["string", "number", "boolean", "null"], "maxLength": 1000}
+
+
+def _map(values: dict[str, Any], *, most: int = 100) -> dict[str, Any]:
+    return {"type": "object", "propertyNames": _NAME, "additionalProperties": values, "maxProperties": most}
+
+
+PREDICTION: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": 63},
+        "version": _NAME,
+        "external_id": {"type": "string", "minLength": 1, "maxLength": 200},
+        "features": {"type": "object"},
+        "scores": {
+            "type": "object",
+            "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+            "minProperties": 2,
+        },
+        "attributions": {"type": "object", "additionalProperties": {"type": "number"}},
+        "base_value": {"type": "number"},
+        "groups": _map(_SCALAR),
+        "entity_id": {"type": "string", "minLength": 1, "maxLength": 200},
+        "value": {"type": "number"},
+        "occurred_at": _TIME,
+        "as_of": _map(_TIME),
+        "feature_sets": _map(
+            {
+                "type": "object",
+                "properties": {"version": _NAME, "computed_at": _TIME},
+                "required": ["version"],
+                "additionalProperties": False,
+            }
+        ),
+        "raw": {},
+        "latency_ms": {"type": "number", "minimum": 0},
+        "counters": _map({"type": "number"}),
+        "context": {"type": "object"},
+    },
+    "required": ["model", "external_id", "features", "scores"],
+    "additionalProperties": False,
+}
+PREDICTIONS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"predictions": {"type": "array", "items": PREDICTION, "minItems": 1, "maxItems": MAX_BULK}},
+    "required": ["predictions"],
+    "additionalProperties": False,
+}
+WITHDRAWAL: dict[str, Any] = {
+    "type": "object",
+    "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500}},
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+
+CLAIM: dict[str, Any] = {
+    "type": "object",
+    "properties": {"prefetch": {"type": "integer", "minimum": 0, "maximum": 5}},
+    "additionalProperties": False,
+}
+RELEASE: dict[str, Any] = WITHDRAWAL
+DECISION: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "label": _NAME,
+        "abstain": {"type": "boolean"},
+        "reason_codes": {"type": "array", "items": _NAME, "maxItems": 50},
+        "rationale": {"type": "string"},
+        "confidence": {"type": "number"},
+        "seconds_active": {"type": "number"},
+        "first_answer": _NAME,
+        "on_behalf_of": {"type": "string", "minLength": 1, "maxLength": 40},
+    },
+    "additionalProperties": False,
+}
+# What comes out, for the OpenAPI document.
+RESOLUTION_BODY: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "state": {"enum": ["pending", "final"]},
+        "label": _NULLABLE_TEXT,
+        "disposition": {"enum": ["proceed", "hold", "refuse"]},
+        "by": {"enum": ["model", "rule", "person", "fallback", None]},
+        "at": _NULLABLE_TIME,
+    },
+}
+PREDICTION_BODY: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": _ID,
+        "model": _TEXT,
+        "version": _TEXT,
+        "external_id": _TEXT,
+        "entity_id": _NULLABLE_TEXT,
+        "status": {"enum": ["received", "routed", "decided", "withdrawn"]},
+        "predicted": _TEXT,
+        "confidence": {"type": "number"},
+        "occurred_at": _TIME,
+        "received_at": _TIME,
+        "disposition": {"enum": ["proceed", "hold", "refuse"]},
+        "review": {"enum": ["none", "gate", "audit"]},
+        "propensity": _NULLABLE_NUMBER,
+        "draw": _NULLABLE_NUMBER,
+        "reasons": {"type": "array", "items": _TEXT},
+        "policy": {"type": ["integer", "null"]},
+        "routed_at": _NULLABLE_TIME,
+        "withdrawn_reason": _TEXT,
+        "explanation": {"type": ["object", "null"]},
+        "decisions": {"type": "array", "items": {"type": "object"}},
+        "labels": {"type": "array", "items": {"type": "object"}},
+        "resolution": RESOLUTION_BODY,
+    },
+}
+BULK_BODY: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "accepted": {"type": "integer"},
+        "replayed": {"type": "integer"},
+        "results": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"external_id": _TEXT, "id": _ID, "status": _TEXT}},
+        },
+    },
+}
+
+
+def described(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
+    """The rows with all that ``prediction_body`` looks at, so that a page of them costs a few queries."""
+    related = predictions.select_related("model", "version", "routing__policy", "explanation")
+    return related.prefetch_related("decisions", "resolutions")
+
+
+def prediction_body(prediction: Prediction, labels: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """One prediction as the API shows it; ``labels`` are bodies made by the app that owns labels."""
+    routing = getattr(prediction, "routing", None)
+    explanation = getattr(prediction, "explanation", None)
+    body = _head(prediction, prediction.model.slug, prediction.version.version)
+    if routing is not None:
+        body |= {
+            "disposition": routing.disposition,
+            "review": routing.review,
+            "propensity": routing.propensity,
+            "draw": routing.draw,
+            "reasons": routing.reasons,
+            "policy": routing.policy.number if routing.policy else None,
+            "routed_at": routing.routed_at,
+        }
+    decisions = sorted(prediction.decisions.all(), key=lambda decision: decision.pk)
+    return body | {
+        "withdrawn_reason": prediction.withdrawn_reason,
+        "explanation": None if explanation is None else explanation_body(explanation),
+        "decisions": [decision_body(decision) for decision in decisions],
+        "labels": list(labels),
+        "resolution": resolutions.current(prediction),
+    }
+
+
+def received_body(prediction: Prediction, *, model: str, version: str) -> dict[str, Any]:
+    """A prediction that was stored a moment ago: nothing has happened to it, so nothing is looked up."""
+    return _head(prediction, model, version)
+
+
+def _head(prediction: Prediction, model: str, version: str) -> dict[str, Any]:
+    return {
+        "id": str(prediction.pk),
+        "model": model,
+        "version": version,
+        "external_id": prediction.external_id,
+        "entity_id": prediction.entity_id,
+        "status": prediction.status,
+        "predicted": prediction.predicted,
+        "confidence": prediction.confidence,
+        "occurred_at": prediction.occurred_at,
+        "received_at": prediction.received_at,
+        # Until it is routed the caller holds.
+        "disposition": "hold",
+        "review": "none",
+        "propensity": None,
+        "draw": None,
+        "reasons": [],
+        "policy": None,
+        "routed_at": None,
+        "withdrawn_reason": "",
+        "explanation": None,
+        "decisions": [],
+        "labels": [],
+        "resolution": {"state": "pending", "label": None, "disposition": "hold", "by": None, "at": None},
+    }
+
+
+def explanation_body(explanation: Explanation) -> dict[str, Any]:
+    """Attributions over contract features, largest first, or why there are none."""
+    return {
+        "status": explanation.status,
+        "explained_class": explanation.explained_class or None,
+        "contributions": explanation.contributions,
+        "base_value": explanation.base_value,
+        "output": explanation.output,
+        "space": explanation.space or None,
+        "origin": explanation.origin or None,
+        "explainer": explanation.explainer or None,
+        "mismatch": explanation.mismatch,
+        "reason": explanation.reason,
+        "computed_at": explanation.computed_at,
+    }
+
+
+def decision_body(decision: ReviewDecision) -> dict[str, Any]:
+    """One row of an item's chain: an answer, an abstention, or the undo of the row it supersedes."""
+    return {
+        "id": str(decision.pk),
+        "kind": decision.kind,
+        "label": decision.label,
+        "abstained": decision.abstained,
+        "reviewer": decision.reviewer,
+        "reason_codes": decision.reason_codes,
+        "rationale": decision.rationale,
+        "confidence": decision.confidence,
+        "first_answer": decision.first_answer,
+        "mode": decision.mode,
+        "explanation_shown": decision.explanation_shown,
+        "seconds_active": decision.seconds_active,
+        "claimed_at": decision.claimed_at,
+        "decided_at": decision.decided_at,
+        "supersedes": str(decision.supersedes_id) if decision.supersedes_id else None,
+    }
+
+
+def item_body(item: QueueItem) -> dict[str, Any]:
+    """A leased item with all that its reviewer needs: the case, the model's answer and why, what may be said."""
+    prediction = item.prediction
+    payload = prediction.payload
+    scores = dict(zip(item.model.classes, prediction.scores, strict=True))
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+    case = {"features": payload.features, "scores": scores, "value": prediction.value, "groups": prediction.groups}
+    shown = {**prediction_body(prediction), **case, "raw": payload.raw, "context": payload.context}
+    definition = max(item.model.definitions.all(), key=lambda row: row.number)
+    return {
+        "id": str(item.pk),
+        "queue": item.queue.slug,
+        "kind": item.kind,
+        "priority": item.priority,
+        "enqueued_at": item.enqueued_at,
+        "due_at": item.due_at,
+        "prediction": shown,
+        "explanation": shown["explanation"],
+        "alternatives": [{"class": label, "score": score} for label, score in ranked],
+        "definition": {
+            "number": definition.number,
+            "classes": definition.classes,
+            "guidelines": definition.guidelines,
+            "reason_codes": definition.reason_codes,
+        },
+        "mode": ReviewDecision.Mode.ASSISTED,
+        "lease": {"token": str(item.lease_token), "expires_at": item.lease_expires_at},
+    }
+
+
+def lease_body(lease: Lease) -> dict[str, Any]:
+    return {
+        "token": str(lease.token),
+        "item": str(lease.item_id),
+        "claimed_at": lease.claimed_at,
+        "expires_at": lease.expires_at,
+        "renewals": lease.renewals,
+        "ended_at": lease.ended_at,
+        "ending": lease.ending,
+        "reason": lease.reason,
+    }
+
+
+def queue_body(queue: ReviewQueue, models: QuerySet[RegisteredModel], figures: dict[str, Any]) -> dict[str, Any]:
+    """A queue with its figures; ``models`` are those that the reader may see."""
+    seen = models.filter(queues=queue).values_list("slug", flat=True)
+    return {"slug": queue.slug, "models": list(seen), **figures, "paused_at": queue.paused_at}
