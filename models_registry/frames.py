@@ -1,7 +1,7 @@
 """From records to what a model is called with: one code path for scoring, explaining and training.
 
 A frame has the contract's features as columns, in the contract's order, and one pandas type per dtype:
-``int`` int64 (float64 where a value is null), ``float`` float64, ``bool`` bool (object where a value is
+``int`` int64 (float64 where a value is null or longer), ``float`` float64, ``bool`` bool (object where a value is
 null), ``category`` and ``text`` strings with nan for null, ``timestamp`` datetime64 in UTC. That is what
 `pandas.read_csv` would give a modeller for the same columns. pandas is imported when first needed,
 which is never in the web process.
@@ -18,6 +18,7 @@ import numpy as np
 from models_registry.errors import Invalid
 
 _LARGEST_EXACT = 2**53
+_LONGEST = 2**63
 
 
 def frame(rows: Sequence[Mapping[str, Any]], contract: Mapping[str, Any]) -> Any:
@@ -52,7 +53,8 @@ def column(values: Sequence[Any], dtype: str) -> Any:
     clean = [math.nan if absent else read(value) for value, absent in zip(values, missing, strict=True)]
     if dtype == "bool":
         return pandas.Series(clean, dtype=object if any(missing) else bool)
-    return pandas.Series(clean, dtype=np.int64 if dtype == "int" and not any(missing) else np.float64)
+    whole = dtype == "int" and not any(missing) and all(abs(value) < _LONGEST for value in clean)
+    return pandas.Series(clean, dtype=np.int64 if whole else np.float64)
 
 
 def as_text(value: Any) -> str:

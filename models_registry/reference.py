@@ -6,8 +6,11 @@ file format loses: CSV knows only text, and a column of whole numbers with a nul
 
 from __future__ import annotations
 
+import csv
 import io
+import itertools
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,16 +21,21 @@ import numpy as np
 from models_registry.errors import Fault, Invalid, TooLarge
 from models_registry.frames import as_class, as_text
 
-MAX_PARQUET_BYTES = 2 * 1024**3
+MAX_PARQUET_BYTES = 1024**3
 MAX_COLUMNS = 2000
 DEFAULT_MAX_ROWS = 1_000_000
 MAX_FAULTS = 20
 LABEL = "label"
 SCORE_PREFIX = "score."
 SCORE_SUM_TOLERANCE = 1e-3
+_DIGITS = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _NULLS = {"", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "NaT", "<NA>"}
 _FLAGS = {"true": True, "True": True, "TRUE": True, "1": True, "1.0": True}
 _FLAGS |= {"false": False, "False": False, "FALSE": False, "0": False, "0.0": False}
+
+
+# One list of cells per column, all of one length; empty where there are no rows.
+Columns = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,41 +71,45 @@ def read(
     ``/reference/ROW/COLUMN``; TooLarge over ``max_rows``.
     """
     raw = _parquet(content, max_rows) if content.startswith(b"PAR1") else _csv(content, max_rows)
-    if not len(raw):
+    if not raw:
         raise _invalid("the reference file has no rows")
     known = _required_columns(raw, contract, classes)
     faults: list[Fault] = []
     values = {}
+    rows = len(raw[LABEL])
     for feature in contract["features"]:
         name = feature["name"]
-        cells = raw[name].tolist() if name in raw.columns else [None] * len(raw)
+        cells = raw.get(name, [None] * rows)
         values[name] = _cells(cells, name, _reader(feature), faults, nullable=_nullable(feature))
-    labels = _cells(raw[LABEL].tolist(), LABEL, _label_reader(classes), faults, nullable=False)
+    labels = _cells(raw[LABEL], LABEL, _label_reader(classes), faults, nullable=False)
     scores = _scores(raw, classes, faults)
     if faults:
         more = "" if len(faults) < MAX_FAULTS else ", and possibly more"
         message = f"the reference rows do not fit the contract: {faults[0].message}{more}"
         raise Invalid(message, code="invalid_reference", errors=faults)
-    return Reference(values, labels, scores, sorted(set(raw.columns) - known))
+    return Reference(values, labels, scores, sorted(raw.keys() - known))
 
 
-def _csv(content: bytes, max_rows: int) -> Any:
-    import pandas
-
+def _csv(content: bytes, max_rows: int) -> Columns:
+    """Cells as text. Python's own reader: it neither guesses types nor fills rows that are too short."""
     try:
-        content.decode("utf-8")
-        raw = pandas.read_csv(
-            io.BytesIO(content), dtype=object, keep_default_na=False, na_filter=False, encoding="utf-8-sig",
-            nrows=max_rows + 1, index_col=False, engine="c",
-        )  # fmt: skip
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        names = _names(next(lines, []))
+        rows = [row for row in itertools.islice(lines, max_rows + 1) if row]
     except UnicodeDecodeError:
         raise _invalid("the reference file is neither Parquet nor CSV in UTF-8")
-    except (ValueError, pandas.errors.ParserError) as error:
-        raise _invalid(f"the reference file cannot be read as CSV: {' '.join(str(error).split())[:200]}")
-    return _bounded(raw, max_rows)
+    except csv.Error as error:
+        raise _invalid(f"the reference file cannot be read as CSV: {error}")
+    if len(rows) > max_rows:
+        raise TooLarge(f"the reference file has more than {max_rows} rows")
+    for place, row in enumerate(rows, start=1):
+        if len(row) != len(names):
+            raise _invalid(f"row {place} of the reference file has {len(row)} cells, its header has {len(names)}")
+    return {name: list(cells) for name, cells in zip(names, zip(*rows, strict=True), strict=True)} if rows else {}
 
 
-def _parquet(content: bytes, max_rows: int) -> Any:
+def _parquet(content: bytes, max_rows: int) -> Columns:
+    """Cells as Python values; size and number of rows are known before any of them is read."""
     import pyarrow
     import pyarrow.parquet
 
@@ -107,32 +119,34 @@ def _parquet(content: bytes, max_rows: int) -> Any:
         if file.metadata.num_rows > max_rows:
             raise TooLarge(f"the reference file has more than {max_rows} rows")
         if sum(sizes) > MAX_PARQUET_BYTES:
-            raise TooLarge("the reference file would unpack to more than 2 GiB")
-        raw = file.read(use_threads=False).to_pandas(use_threads=False, integer_object_nulls=True)
+            raise TooLarge(f"the reference file would unpack to more than {MAX_PARQUET_BYTES} bytes")
+        table = file.read(use_threads=False)
+        names = _names(table.column_names)
+        return (
+            {name: column.to_pylist() for name, column in zip(names, table.columns, strict=True)} if len(table) else {}
+        )
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
         raise _invalid(f"the reference file cannot be read as Parquet: {' '.join(str(error).split())[:200]}")
-    return _bounded(raw, max_rows)
 
 
-def _bounded(raw: Any, max_rows: int) -> Any:
-    if len(raw) > max_rows:
-        raise TooLarge(f"the reference file has more than {max_rows} rows")
-    if len(raw.columns) > MAX_COLUMNS:
+def _names(header: list[str]) -> list[str]:
+    if not header:
+        raise _invalid("the reference file is empty: a CSV starts with the names of its columns")
+    if len(header) > MAX_COLUMNS:
         raise TooLarge(f"the reference file has more than {MAX_COLUMNS} columns")
-    raw.columns = [str(name) for name in raw.columns]
-    if not raw.columns.is_unique:
-        raise _invalid("the reference file has two columns of one name")
-    return raw
+    if doubled := sorted({name for name in header if header.count(name) > 1}):
+        raise _invalid(f"the reference file has two columns named {doubled[0][:80]!r}")
+    return header
 
 
-def _required_columns(raw: Any, contract: Mapping[str, Any], classes: Sequence[str]) -> set[str]:
+def _required_columns(raw: Columns, contract: Mapping[str, Any], classes: Sequence[str]) -> set[str]:
     """The columns that mean something here; raises Invalid naming every one that is missing or unknown."""
     features = {feature["name"]: feature for feature in contract["features"]}
-    missing = [name for name, feature in features.items() if feature.get("required", True) and name not in raw.columns]
-    missing += [LABEL] if LABEL not in raw.columns else []
+    missing = [name for name, feature in features.items() if feature.get("required", True) and name not in raw]
+    missing += [LABEL] if LABEL not in raw else []
     scores = [f"{SCORE_PREFIX}{name}" for name in classes]
-    sent = [name for name in raw.columns if name.startswith(SCORE_PREFIX) and name not in features]
-    missing += [name for name in scores if sent and name not in raw.columns]
+    sent = [name for name in raw if name.startswith(SCORE_PREFIX) and name not in features]
+    missing += [name for name in scores if sent and name not in raw]
     if missing:
         raise _invalid(f"the reference file lacks the columns {', '.join(missing[:MAX_FAULTS])}")
     if strange := [name for name in sent if name not in scores]:
@@ -163,9 +177,7 @@ def _nullable(feature: Mapping[str, Any]) -> bool:
 
 
 def _is_null(cell: Any) -> bool:
-    import pandas
-
-    return cell is None or cell is pandas.NaT or cell is pandas.NA or (isinstance(cell, float) and math.isnan(cell))
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def _reader(feature: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -192,6 +204,8 @@ def _text(cell: Any, values: set[str]) -> str | None:
 
 
 def _int(cell: Any) -> int:
+    if isinstance(cell, str) and _DIGITS.match(cell):
+        return int(cell)
     number = _float(cell)
     if not number.is_integer() or isinstance(cell, (bool, np.bool_)):
         raise ValueError(f"{str(cell)[:40]!r} is not a whole number")
@@ -200,7 +214,8 @@ def _int(cell: Any) -> int:
 
 def _float(cell: Any) -> float:
     try:
-        number = float(cell)
+        # Python would read 1_000 as a number; nobody else does.
+        number = float(cell if not isinstance(cell, str) or "_" not in cell else "")
     except ValueError:
         raise ValueError(f"{str(cell)[:40]!r} is not a number")
     if not np.isfinite(number) or isinstance(cell, (bool, np.bool_)):
@@ -241,12 +256,12 @@ def _label_reader(classes: Sequence[str]) -> Callable[[Any], Any]:
     return read_label
 
 
-def _scores(raw: Any, classes: Sequence[str], faults: list[Fault]) -> Any:
+def _scores(raw: Columns, classes: Sequence[str], faults: list[Fault]) -> Any:
     names = [f"{SCORE_PREFIX}{name}" for name in classes]
-    if not set(names) <= set(raw.columns):
+    if not raw.keys() >= set(names):
         return None
     reader = _reader({"dtype": "float"})
-    columns = [_cells(raw[name].tolist(), name, reader, faults, nullable=False) for name in names]
+    columns = [_cells(raw[name], name, reader, faults, nullable=False) for name in names]
     if faults:
         return None
     scores = np.asarray(columns, dtype=np.float64).T

@@ -48,7 +48,10 @@ def pipeline() -> Any:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
-    columns = [("numbers", numbers, ["amount", "age"]), ("country", OneHotEncoder(handle_unknown="ignore"), ["country"])]
+    columns = [
+        ("numbers", numbers, ["amount", "age"]),
+        ("country", OneHotEncoder(handle_unknown="ignore"), ["country"]),
+    ]
     return make_pipeline(ColumnTransformer(columns, remainder="passthrough"), LogisticRegression(max_iter=500))
 
 

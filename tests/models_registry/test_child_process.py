@@ -14,6 +14,11 @@ MEMORY = 3 * 1024**3
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path, settings):
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "HOME": tmp_path}
+
+
 @pytest.fixture
 def stored():
     table = model_makers.rows()
@@ -106,9 +111,9 @@ def test_one_child_answers_several_calls(stored):
 
 
 def test_a_model_that_prints_does_not_disturb_the_answers():
-    from sklearn.preprocessing import FunctionTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
 
     table = model_makers.rows()
     steps = [("same", FunctionTransformer()), ("model", LogisticRegression(verbose=0))]

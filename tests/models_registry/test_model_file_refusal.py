@@ -203,9 +203,17 @@ def spoiled(value):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("left_child", 10**6), ("left_child", 0), ("right_child", -1), ("right_child", -7), ("right_child", 1), ("feature", 99),
-     ("feature", -2), ("threshold", np.nan)],
-)  # fmt: skip
+    [
+        ("left_child", 10**6),
+        ("left_child", 0),
+        ("right_child", -1),
+        ("right_child", -7),
+        ("right_child", 1),
+        ("feature", 99),
+        ("feature", -2),
+        ("threshold", np.nan),
+    ],
+)
 def test_a_forest_with_a_damaged_tree_is_refused_before_it_predicts(forest, field, value):
     code, reason = refusal(model_makers.with_nodes(forest, field, spoiled(value)))
     assert (code, "damaged" in reason) == ("invalid_model", True)
