@@ -1,0 +1,88 @@
+"""How long things take: quantiles, empirical curves, and Kaplan-Meier where some are still waiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+QUANTILES = (0.5, 0.9, 0.99)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A step function: ``share`` have arrived within ``seconds``."""
+
+    seconds: Floats
+    share: Floats
+
+    def at(self, seconds: float) -> float:
+        """The share that has arrived within that time; 0 before the first step.
+
+        >>> Curve(np.array([1.0, 5.0]), np.array([0.5, 1.0])).at(2.0)
+        0.5
+        """
+        place = int(np.searchsorted(self.seconds, seconds, side="right"))
+        return float(self.share[place - 1]) if place else 0.0
+
+
+def quantiles(seconds: ArrayLike) -> dict[str, float | int | None]:
+    """Count, median, 90th and 99th percentile and maximum, in seconds; None where nothing happened yet.
+
+    >>> quantiles([1.0, 2.0, 3.0])
+    {'n': 3, 'p50': 2.0, 'p90': 2.8, 'p99': 2.98, 'max': 3.0}
+    """
+    delays = np.asarray(seconds, dtype=np.float64)
+    if delays.size == 0:
+        return {"n": 0, "p50": None, "p90": None, "p99": None, "max": None}
+    p50, p90, p99 = (float(round(q, 6)) for q in np.quantile(delays, QUANTILES))
+    return {"n": int(delays.size), "p50": p50, "p90": p90, "p99": p99, "max": float(np.max(delays))}
+
+
+def empirical(seconds: ArrayLike) -> Curve:
+    """The empirical distribution of delays that have all ended.
+
+    >>> curve = empirical([3.0, 1.0, 3.0])
+    >>> curve.seconds.tolist(), curve.share.round(3).tolist()
+    ([1.0, 3.0], [0.333, 1.0])
+    """
+    delays = np.sort(np.asarray(seconds, dtype=np.float64))
+    values, counts = np.unique(delays, return_counts=True)
+    return Curve(values, np.asarray(np.cumsum(counts) / max(delays.size, 1), dtype=np.float64))
+
+
+def kaplan_meier(seconds: ArrayLike, ended: ArrayLike) -> Curve:
+    """Kaplan and Meier (1958): the share that has ended by each time, counting the pending ones.
+
+    ``seconds`` is the delay of a row that has ended and the age of one that has not. Valid only where
+    pending rows are no slower than ended ones of the same age.
+
+    >>> curve = kaplan_meier([1.0, 2.0, 2.0, 4.0], [True, True, False, True])
+    >>> curve.seconds.tolist(), curve.share.tolist()
+    ([1.0, 2.0, 4.0], [0.25, 0.5, 1.0])
+    """
+    times = np.asarray(seconds, dtype=np.float64)
+    done = np.asarray(ended, dtype=bool)
+    steps = np.unique(times[done])
+    order = np.sort(times)
+    at_risk = times.size - np.searchsorted(order, steps, side="left")
+    ended_there = np.searchsorted(np.sort(times[done]), steps, side="right") - np.searchsorted(
+        np.sort(times[done]), steps, side="left"
+    )
+    waiting = np.cumprod(1.0 - ended_there / np.maximum(at_risk, 1))
+    return Curve(steps, np.asarray(1.0 - waiting, dtype=np.float64))
+
+
+def thinned(curve: Curve, points: int = 50) -> list[dict[str, float]]:
+    """The curve as at most ``points`` steps for a chart or an answer, last one included.
+
+    >>> thinned(Curve(np.array([1.0, 2.0, 3.0]), np.array([0.2, 0.6, 1.0])), points=2)
+    [{'seconds': 1.0, 'share': 0.2}, {'seconds': 3.0, 'share': 1.0}]
+    """
+    if curve.seconds.size == 0:
+        return []
+    places = np.unique(np.linspace(0, curve.seconds.size - 1, min(points, curve.seconds.size)).round().astype(int))
+    return [{"seconds": float(curve.seconds[i]), "share": float(curve.share[i])} for i in places]

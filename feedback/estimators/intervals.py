@@ -1,0 +1,100 @@
+"""Intervals, and when a figure may be shown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054
+# In the spirit of the NCHS presentation standards for proportions (Parker et al. 2017).
+FEWEST = 30.0
+WIDEST = 0.30
+# The number of predictions at which the confidence sequence is tightest.
+TIGHTEST_AT = 5_000
+
+
+class State(StrEnum):
+    OK = "ok"
+    INSUFFICIENT = "insufficient_data"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval.
+
+    ``point``, ``low`` and ``high`` hold the raw figures even where ``state`` says that there are too few
+    rows to show them; they are None where nothing can be computed. ``naive`` is the plain mean over
+    labelled rows, biased by the choice of rows. ``sequence`` may be watched every day, ``low`` to ``high``
+    is for one look.
+    """
+
+    point: float | None
+    low: float | None
+    high: float | None
+    standard_error: float | None
+    effective_n: float
+    state: State
+    naive: float | None = None
+    naive_low: float | None = None
+    naive_high: float | None = None
+    labels: int = 0
+    sequence: tuple[float, float] | None = None
+
+
+def wilson(share: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """The score interval of a proportion (Wilson 1927); ``n`` may be an effective sample size.
+
+    >>> [round(x, 4) for x in wilson(0.9, 100)]
+    [0.8256, 0.9448]
+    >>> wilson(0.5, 0)
+    (0.0, 1.0)
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At 0 and 1 the interval touches the point exactly; rounding must not put the point outside.
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+
+
+def shrunk(share: float, kish: float) -> float:
+    """A proportion pulled towards one half by two pseudo-rows, so that a perfect window keeps a variance.
+
+    >>> round(shrunk(1.0, 98), 2)
+    0.99
+    """
+    return (share * kish + 1) / (kish + 2)
+
+
+def publishable(effective_n: float, width: float | None) -> State:
+    """Whether a figure is worth showing: at least 30 effective rows, and an interval within 30 points.
+
+    >>> publishable(29.0, 0.1), publishable(400.0, 0.1), publishable(40.0, 0.31)
+    (<State.INSUFFICIENT: 'insufficient_data'>, <State.OK: 'ok'>, <State.INSUFFICIENT: 'insufficient_data'>)
+    """
+    if effective_n < FEWEST or (width is not None and width > WIDEST):
+        return State.INSUFFICIENT
+    return State.OK
+
+
+def asymptotic_sequence(z: NDArray[np.float64], alpha: float = 0.05) -> tuple[float, float]:
+    """The last interval of an asymptotic confidence sequence over pseudo-outcomes in time order.
+
+    Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (Annals of Statistics 2024). Holds at every look, at about
+    1.5 times the width of a single one near the length it is tuned for, which must not follow the data.
+
+    >>> low, high = asymptotic_sequence(np.tile([0.0, 1.0], 2500))
+    >>> round(low, 3), round(high, 3)
+    (0.479, 0.521)
+    """
+    t = z.size
+    r2 = (-2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))) / TIGHTEST_AT
+    grown = t * r2 + 1
+    half = float(np.std(z)) * math.sqrt(2 * grown / (t * t * r2) * math.log(math.sqrt(grown) / alpha))
+    mean = float(np.mean(z))
+    return mean - half, mean + half
