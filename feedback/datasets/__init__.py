@@ -1,0 +1,25 @@
+"""Labelled rows as tables: what the labels endpoint streams and what a snapshot keeps.
+
+Column names and meanings are in docs/feedback.md. Features keep the names and values they were sent
+with; one whose name is taken by another column gets the prefix ``feature.``.
+"""
+
+from feedback.datasets.columns import Column, columns_of, feature_column
+from feedback.datasets.content import ContentHash
+from feedback.datasets.rows import arrival_shares, last_label_id, last_of, rows_of, split_of
+from feedback.datasets.snapshots import build, request_snapshot, unfinished
+
+__all__ = [
+    "Column",
+    "ContentHash",
+    "arrival_shares",
+    "build",
+    "columns_of",
+    "feature_column",
+    "last_label_id",
+    "last_of",
+    "request_snapshot",
+    "rows_of",
+    "split_of",
+    "unfinished",
+]

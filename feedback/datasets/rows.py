@@ -1,0 +1,150 @@
+"""The labelled rows of a model, streamed in the order of their labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import F, Max, OuterRef, Subquery
+
+from feedback.datasets.columns import Column, as_kind, columns_of
+from feedback.models import Label
+from feedback.weights import inverse_probability
+from models_registry.models import RegisteredModel
+from review.models import Prediction, Resolution
+
+CHUNK = 2_000
+TRAIN, HOLDOUT = "train", "holdout"
+
+_ARRIVAL = """
+    SELECT r.review, count(*), count(l.id)
+    FROM review_routingdecision r
+    JOIN review_prediction p ON p.id = r.prediction_id AND p.status <> 'withdrawn'
+    LEFT JOIN feedback_label l ON l.prediction_id = r.prediction_id AND l.source = 'review'
+        AND l.selection = 'draw' AND l.retired_at IS NULL
+    WHERE r.model_id = %s AND r.review <> 'none'
+    GROUP BY r.review
+"""
+_FIELDS = {
+    "external_id": F("prediction__external_id"),
+    "entity_id": F("prediction__entity_id"),
+    "version": F("prediction__version__version"),
+    "status": F("prediction__status"),
+    "scores": F("prediction__scores"),
+    "features": F("prediction__payload__features"),
+    "review": F("prediction__routing__review"),
+    "label": F("value"),
+    "label_source": F("source"),
+    "definition_number": F("definition__number"),
+    "predicted_at": F("prediction__occurred_at"),
+    "decided_at": F("decision__decided_at"),
+    "reviewer": F("decision__reviewer"),
+    "mode": F("decision__mode"),
+    "reason_codes": F("decision__reason_codes"),
+}
+
+
+def arrival_shares(model: RegisteredModel) -> dict[str, float]:
+    """For each review kind, the share of drawn predictions whose label has arrived; 0 where none has."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVAL, [model.pk])
+        return {str(review): arrived / drawn for review, drawn, arrived in cursor.fetchall()}
+
+
+def last_label_id(model: RegisteredModel) -> int:
+    """The newest label id of the model; every id up to it is committed."""
+    return int(Label.objects.filter(model=model).aggregate(last=Max("id"))["last"] or 0)
+
+
+def last_of(model: RegisteredModel, *, after: int, limit: int) -> int:
+    """The label id at which ``limit`` standing labels after ``after`` are complete, or the newest id of all."""
+    standing = Label.objects.filter(model=model, retired_at__isnull=True, id__gt=after)
+    cut = standing.order_by("id").values_list("id", flat=True)[limit - 1 : limit]
+    newest = last_label_id(model)
+    return next(iter(cut), newest)
+
+
+def split_of(*, entity_id: str | None, prediction_id: int) -> str:
+    """``train`` or ``holdout``, the same for ever and for all predictions about one entity.
+
+    >>> split_of(entity_id="card-1", prediction_id=1) == split_of(entity_id="card-1", prediction_id=2)
+    True
+    """
+    key = f"prediction:{prediction_id}" if entity_id is None else f"entity:{entity_id}"
+    place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
+    return HOLDOUT if place < settings.REVIEWHUB["HOLDOUT_SHARE"] else TRAIN
+
+
+def rows_of(
+    model: RegisteredModel,
+    *,
+    after: int = 0,
+    upto: int,
+    now: datetime,
+    columns: list[Column] | None = None,
+    arrival: dict[str, float] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Standing labels with ``after < id <= upto`` as rows by column name, through a server-side cursor."""
+    columns = columns_of(model) if columns is None else columns
+    arrival = arrival_shares(model) if arrival is None else arrival
+    newest = Resolution.objects.filter(prediction=OuterRef("prediction")).order_by("-id").values("disposition")[:1]
+    labels = (
+        Label.objects.filter(model=model, retired_at__isnull=True, id__gt=after, id__lte=upto)
+        .order_by("id")
+        .values("id", "prediction_id", "selection", "propensity", "observed_at", disposition=Subquery(newest), **_FIELDS)
+    )
+    for found in labels.iterator(chunk_size=CHUNK):
+        yield _row(dict(found), model, columns, arrival, now)
+
+
+def _row(
+    found: dict[str, Any], model: RegisteredModel, columns: list[Column], arrival: dict[str, float], now: datetime
+) -> dict[str, Any]:
+    arrived = _arrival_probability(found, model, arrival, now)
+    delay = (found["observed_at"] - found["predicted_at"]).total_seconds()
+    features, scores = found["features"] or {}, dict(zip(model.classes, found["scores"], strict=True))
+    known = {
+        **found,
+        "prediction_id": str(found["prediction_id"]),
+        "definition": found["definition_number"],
+        "arrival_probability": arrived,
+        # An outcome is seen whatever the draw was: its weight never holds the review's propensity.
+        "weight": None if not arrived else float(inverse_probability(found["propensity"] or 1.0, arrived)),
+        "split": split_of(entity_id=found["entity_id"], prediction_id=found["prediction_id"]),
+        "delay_seconds": delay if delay >= 0 else None,
+    }
+    row = {}
+    for column in columns:
+        if column.feature:
+            row[column.name] = as_kind(features.get(column.feature), column.kind)
+        elif column.score:
+            row[column.name] = float(scores[column.score])
+        else:
+            row[column.name] = known[column.name]
+    return row
+
+
+def _arrival_probability(
+    found: dict[str, Any], model: RegisteredModel, arrival: dict[str, float], now: datetime
+) -> float | None:
+    """The chance that this label would have been here by now; None where the mechanism is unknown."""
+    if found["status"] == Prediction.Status.WITHDRAWN:
+        return None
+    if found["selection"] == Label.Selection.DRAW:
+        return arrival.get(found["review"])
+    if found["selection"] != Label.Selection.OUTCOME or not _complete(model, found["disposition"]):
+        return None
+    horizon = model.outcomes_horizon_days
+    mature = horizon is not None and now - found["predicted_at"] >= timedelta(days=horizon)
+    return 1.0 if mature else None
+
+
+def _complete(model: RegisteredModel, disposition: str | None) -> bool:
+    """Whether the model declares that every prediction with that disposition shows its outcome."""
+    if model.outcomes_complete_for == RegisteredModel.CompleteFor.ALL:
+        return True
+    return model.outcomes_complete_for == RegisteredModel.CompleteFor.PROCEEDED and disposition == "proceed"

@@ -1,0 +1,112 @@
+"""Labels, pulled from what people decided and what the world said. The only module that writes them.
+
+One puller at a time holds an advisory lock, so label ids grow in commit order and a reader of
+``id > cursor`` misses nothing. A pull that is repeated, or run twice at once, changes nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, transaction
+
+# The key of the advisory lock under which label ids are taken.
+LOCK = 0x4C41_4245_4C53
+BATCH = 1000
+
+_RETIRE_SUPERSEDED = """
+    UPDATE feedback_label l SET retired_at = clock_timestamp()
+    FROM review_reviewdecision s
+    WHERE s.supersedes_id = l.decision_id AND l.retired_at IS NULL
+"""
+_FRESH_DECISIONS = """
+    SELECT d.id FROM review_reviewdecision d
+    WHERE d.kind = 'decision' AND NOT d.abstained
+      AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
+      AND NOT EXISTS (SELECT FROM feedback_label l WHERE l.decision_id = d.id)
+    ORDER BY d.id LIMIT %(limit)s
+"""
+# Only the newest decision about a prediction stands; an older one of another slot is kept as retired.
+_RETIRE_BEFORE_DECISIONS = """
+    UPDATE feedback_label l SET retired_at = clock_timestamp()
+    FROM review_reviewdecision d
+    WHERE d.id = ANY(%(ids)s) AND l.prediction_id = d.prediction_id AND l.source = 'review' AND l.retired_at IS NULL
+"""
+# Drawn only where the item is the one that the logged draw made; anything else has no known probability.
+_LABEL_DECISIONS = """
+    INSERT INTO feedback_label
+        (prediction_id, model_id, source, value, definition_id, selection, propensity, decision_id,
+         observed_at, retired_at)
+    SELECT d.prediction_id, d.model_id, 'review', d.label, d.definition_id,
+           CASE WHEN i.kind = r.review THEN 'draw' ELSE 'manual' END,
+           CASE WHEN i.kind = r.review THEN r.propensity END,
+           d.id, d.decided_at,
+           CASE WHEN d.id <> max(d.id) OVER (PARTITION BY d.prediction_id) THEN clock_timestamp() END
+    FROM review_reviewdecision d
+    JOIN review_queueitem i ON i.id = d.item_id
+    LEFT JOIN review_routingdecision r ON r.prediction_id = d.prediction_id AND r.review IN ('gate', 'audit')
+    WHERE d.id = ANY(%(ids)s)
+    ORDER BY d.id
+"""
+# A prediction's explicit outcome that counts: a final one before a provisional one, then the latest observed.
+_FRESH_OUTCOMES = """
+    SELECT o.id FROM feedback_outcomeevent o
+    WHERE o.kind = 'explicit'
+      AND NOT EXISTS (SELECT FROM feedback_label l WHERE l.outcome_id = o.id)
+      AND NOT EXISTS (
+          SELECT FROM feedback_outcomeevent b
+          WHERE b.prediction_id = o.prediction_id AND b.kind = 'explicit'
+            AND (b.final, b.observed_at, b.id) > (o.final, o.observed_at, o.id))
+    ORDER BY o.id LIMIT %(limit)s
+"""
+_RETIRE_BEFORE_OUTCOMES = """
+    UPDATE feedback_label l SET retired_at = clock_timestamp()
+    FROM feedback_outcomeevent o
+    WHERE o.id = ANY(%(ids)s) AND l.prediction_id = o.prediction_id AND l.source = 'outcome' AND l.retired_at IS NULL
+"""
+_LABEL_OUTCOMES = """
+    INSERT INTO feedback_label
+        (prediction_id, model_id, source, value, definition_id, selection, outcome_id, observed_at)
+    SELECT o.prediction_id, o.model_id, 'outcome', o.value, o.definition_id, 'outcome', o.id, o.observed_at
+    FROM feedback_outcomeevent o
+    WHERE o.id = ANY(%(ids)s)
+    ORDER BY o.id
+"""
+
+
+def pull(*, limit: int = BATCH) -> int:
+    """Retire labels of superseded decisions, then label at most ``limit`` decisions and as many outcomes.
+
+    Returns how many label rows were made or retired; 0 means that everything is pulled.
+    """
+    with transaction.atomic():
+        _execute("SELECT pg_advisory_xact_lock(%(key)s)", key=LOCK)
+        changed = _execute(_RETIRE_SUPERSEDED)
+        # Ids first: each statement sees newer commits than the one before.
+        for fresh, retire, label in (
+            (_FRESH_DECISIONS, _RETIRE_BEFORE_DECISIONS, _LABEL_DECISIONS),
+            (_FRESH_OUTCOMES, _RETIRE_BEFORE_OUTCOMES, _LABEL_OUTCOMES),
+        ):
+            if ids := _ids(fresh, limit):
+                changed += _execute(retire, ids=ids) + _execute(label, ids=ids)
+    return changed
+
+
+def pull_all() -> int:
+    """Pull until nothing is left that was committed before this call; returns the rows changed."""
+    total = 0
+    while changed := pull():
+        total += changed
+    return total
+
+
+def _execute(statement: str, **parameters: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return max(int(cursor.rowcount), 0)
+
+
+def _ids(statement: str, limit: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"limit": limit})
+        return [int(row[0]) for row in cursor.fetchall()]
