@@ -1,0 +1,133 @@
+"""GET /models/{slug}/labels/: the labelled rows as CSV or NDJSON, streamed, with a monotone cursor."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.renderers import BaseRenderer
+from rest_framework.views import APIView
+
+from feedback import datasets, labels
+from models_registry import access
+from models_registry.api.base import known_parameters
+from models_registry.errors import Fault, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.http.response import HttpResponseBase
+    from rest_framework.request import Request
+
+LINES = 500
+LONGEST = 1_000_000
+_WHOLE = re.compile(r"[0-9]{1,18}\Z")
+# What a spreadsheet would run as a formula, also behind blanks, quotes or separators; plain numbers are none.
+_FORMULA = re.compile(r"[\s\"';,|]*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
+
+
+class Csv(BaseRenderer):
+    """Chosen by Accept; the rows are streamed by the view, so this renders nothing but problems."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        return b"" if data is None else msgspec.json.encode(data)
+
+
+class Ndjson(Csv):
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+
+class NdjsonToo(Ndjson):
+    media_type = "application/ndjson"
+
+
+class Labels(APIView):
+    """All standing labels after a cursor. ``X-Next-After`` and ``Link`` carry the cursor for the next time."""
+
+    scopes = {"get": "export"}
+    renderer_classes = [Csv, Ndjson, NdjsonToo]
+
+    @extend_schema(
+        parameters=[OpenApiParameter(name, int) for name in ("after", "limit")], responses={(200, "text/csv"): str}
+    )
+    def get(self, request: Request, slug: str) -> HttpResponseBase:
+        known_parameters(request, "after", "limit", "format")
+        model = access.model_for(request.user, slug, "export")
+        after, limit = _number(request, "after", 0, None), _number(request, "limit", LONGEST, LONGEST)
+        # What was accepted before this request is in the answer, whether or not a worker has come by.
+        labels.pull_all()
+        upto = max(after, datasets.last_of(model, after=after, limit=limit))
+        rows = datasets.rows_of(model, after=after, upto=upto, now=timezone.now())
+        columns = [column.name for column in datasets.columns_of(model)]
+        form = request.accepted_renderer
+        lines = as_csv(columns, rows) if form.format == "csv" else as_ndjson(rows)
+        response = StreamingHttpResponse(lines, content_type=f"{form.media_type}; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{model.slug}-labels.{form.format}"'
+        response["X-Next-After"] = str(upto)
+        response["Link"] = f'<{request.build_absolute_uri(request.path)}?after={upto}>; rel="next"'
+        return response
+
+
+def as_csv(columns: list[str], rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    """CSV with a header line; text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    yield _lines([[harmless(name) for name in columns]])
+    while block := list(islice(rows, LINES)):
+        yield _lines([_cell(row[name]) for name in columns] for row in block)
+
+
+def as_ndjson(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    """One JSON object per line, values exactly as they are."""
+    while block := list(islice(rows, LINES)):
+        yield b"".join(msgspec.json.encode(row) + b"\n" for row in block)
+
+
+def harmless(text: str) -> str:
+    """
+    >>> harmless("=1+1"), harmless("-5.5"), harmless('" @x'), harmless("a=b")
+    ("'=1+1", '-5.5', '\\'" @x', 'a=b')
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
+
+
+def _lines(rows: Iterable[list[Any]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n").writerows(rows)
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _number(request: Request, name: str, default: int, most: int | None) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not _WHOLE.match(text) or (most is not None and not 1 <= int(text) <= most):
+        fault = Fault(f"/{name}", "out_of_range", f"{name} is a whole number" + (f" from 1 to {most}" if most else ""))
+        raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
+    return int(text)

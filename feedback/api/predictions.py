@@ -1,0 +1,81 @@
+"""GET /predictions/ and /predictions/{id}/: predictions together with their labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Prefetch
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from feedback.api.numbers import number
+from feedback.models import Label
+from feedback.serializers import label_body
+from models_registry import access
+from models_registry.api.base import known_parameters, listing
+from models_registry.errors import Fault, Invalid, NotFound
+from review.api import predictions as ingest_api
+from review.models import Prediction
+from review.serializers import described, prediction_body
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+FILTERS = ("model", "external_id", "entity_id", "status")
+
+
+class PredictionList(ingest_api.PredictionList):
+    """The predictions one may see, newest first; POST stores another."""
+
+    scopes = {**ingest_api.PredictionList.scopes, "get": "read"}
+
+    @extend_schema(parameters=[OpenApiParameter(name, str) for name in FILTERS], responses={200: dict})
+    def get(self, request: Request) -> Response:
+        known_parameters(request, *FILTERS, "cursor", "page_size")
+        given = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
+        if faults := [Fault(f"/{name}", "invalid_text", "no id has NUL") for name in given if "\0" in given[name]]:
+            raise Invalid("a parameter is not text", code="invalid_parameter", errors=faults)
+        rows = Prediction.objects.filter(model__in=request.user.models("read"))
+        if "model" in given:
+            rows = Prediction.objects.filter(model=access.model_for(request.user, given.pop("model"), "read"))
+        if given.get("status", "received") not in Prediction.Status.values:
+            fault = Fault("/status", "not_allowed", f"choose one of {', '.join(Prediction.Status.values)}")
+            raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
+        return listing(self, request, with_labels(rows.filter(**given)), represented, *FILTERS)
+
+    def represent(self, prediction: Prediction) -> dict[str, Any]:
+        return represented(with_labels(Prediction.objects).get(pk=prediction.pk))
+
+
+class PredictionDetail(APIView):
+    """One prediction: what was sent, how it was routed, what people and the world said, what to do now."""
+
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request, pk: str) -> Response:
+        known_parameters(request)
+        seen = Prediction.objects.filter(model__in=request.user.models("read"), pk=number(pk))
+        found = with_labels(seen).first()
+        if found is None:
+            raise NotFound("there is no such prediction")
+        return Response(represented(found))
+
+
+class PredictionWithdrawal(ingest_api.PredictionWithdrawal):
+    """Withdraw a prediction; the answer shows its labels too."""
+
+    def represent(self, prediction: Prediction) -> dict[str, Any]:
+        return represented(with_labels(Prediction.objects).get(pk=prediction.pk))
+
+
+def with_labels(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
+    """The rows with all that the answer shows, labels that stand included."""
+    standing = Label.objects.filter(retired_at__isnull=True).select_related("definition").order_by("id")
+    return described(rows).prefetch_related(Prefetch("labels", queryset=standing))
+
+
+def represented(prediction: Prediction) -> dict[str, Any]:
+    return prediction_body(prediction, labels=[label_body(label) for label in prediction.labels.all()])

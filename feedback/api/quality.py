@@ -1,0 +1,89 @@
+"""GET /models/{slug}/quality/ and /delays/."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from feedback import monitoring
+from feedback.estimators import METRICS
+from models_registry import access
+from models_registry.api.base import known_parameters, version_for
+from models_registry.errors import Fault, Invalid
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+PARAMETERS = ("from", "to", "metric", "group", "version")
+
+
+class Quality(APIView):
+    """How good the model is on live traffic, from labels weighted by how they became known."""
+
+    scopes = {"get": "read"}
+
+    @extend_schema(parameters=[OpenApiParameter(name, str) for name in PARAMETERS], responses={200: dict})
+    def get(self, request: Request, slug: str) -> Response:
+        known_parameters(request, *PARAMETERS)
+        model = access.model_for(request.user, slug, "read")
+        given = request.query_params
+        start, end = _time(request, "from"), _time(request, "to")
+        if start is not None and end is not None and start >= end:
+            raise _refused("from", "out_of_range", "the window ends before it begins")
+        group, _, value = given.get("group", "").partition(":")
+        if "group" in given and (not group or "\0" in given["group"]):
+            raise _refused("group", "format", "give the name of a group, or name:value")
+        return Response(
+            monitoring.quality(
+                model=model,
+                start=start,
+                end=end,
+                version=version_for(model, given["version"]) if "version" in given else None,
+                group=group or None,
+                group_value=value or None,
+                metrics=_metrics(request),
+            )
+        )
+
+
+class Delays(APIView):
+    """How long each step from an event to its label takes."""
+
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        return Response(monitoring.delays(model=access.model_for(request.user, slug, "read")))
+
+
+def _metrics(request: Request) -> tuple[str, ...]:
+    if "metric" not in request.query_params:
+        return METRICS
+    asked = tuple(request.query_params["metric"].split(","))
+    if unknown := [name for name in asked if name not in METRICS]:
+        raise _refused("metric", "not_allowed", f"{unknown[0][:100]!r} is none of {', '.join(METRICS)}")
+    return asked
+
+
+def _time(request: Request, name: str) -> datetime | None:
+    """A time with a zone, or a day, which begins at midnight UTC."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        # A plus sign that was not escaped arrives as a blank.
+        found = datetime.fromisoformat(text.replace(" ", "+"))
+        if found.tzinfo is None and len(text) > len("2026-01-02"):
+            raise ValueError
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _refused(name, "format", "give a day or a time with a zone, for example 2026-01-02T03:04:05Z") from None
+
+
+def _refused(name: str, code: str, message: str) -> Invalid:
+    return Invalid(message, code="invalid_parameter", errors=[Fault(f"/{name}", code, message)])

@@ -1,0 +1,139 @@
+"""Snapshots over HTTP: ask for one, read its manifest, fetch its Parquet parts in whole or by range."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from feedback import datasets
+from feedback.api.numbers import number
+from feedback.models import SnapshotPart
+from feedback.serializers import NOTHING, snapshot_body
+from feedback.tasks import ring_snapshots
+from models_registry import access, artifacts
+from models_registry.api.base import checked, known_parameters, listing
+from models_registry.errors import Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http.response import HttpResponseBase
+    from rest_framework.request import Request
+
+    from feedback.models import DatasetSnapshot
+    from models_registry.models import RegisteredModel
+
+PARQUET = "application/vnd.apache.parquet"
+CHUNK = 256 * 1024
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})\Z")
+
+
+class SnapshotList(APIView):
+    """The snapshots of a model, and the request for another."""
+
+    scopes = {"get": "read", "post": "export"}
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request, slug: str) -> Response:
+        model = access.model_for(request.user, slug, "read")
+        return listing(self, request, _snapshots(model), snapshot_body)
+
+    @extend_schema(request={"application/json": NOTHING}, responses={202: dict})
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(request.user, slug, "export")
+        # The scope read is for GET; a person who may export may also take a snapshot.
+        if request.user.key is not None and "admin" not in request.user.abilities(model):
+            raise Forbidden("a key needs the scope 'admin' to take a snapshot")
+        checked(NOTHING, request.data or {})
+        snapshot = datasets.request_snapshot(model=model, actor=request.user.name)
+        ring_snapshots()
+        return Response(snapshot_body(_snapshots(model).get(pk=snapshot.pk)), status=202)
+
+
+class SnapshotDetail(APIView):
+    """The manifest."""
+
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request, slug: str, pk: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(request.user, slug, "read")
+        snapshot = _snapshots(model).filter(pk=number(pk)).first()
+        if snapshot is None:
+            raise NotFound(f"model {slug!r} has no snapshot {pk}")
+        return Response(snapshot_body(snapshot))
+
+
+class SnapshotFile(APIView):
+    """One Parquet part. HEAD, Range, If-Range and If-None-Match are honoured."""
+
+    scopes = {"get": "export"}
+
+    @extend_schema(responses={(200, PARQUET): bytes, (206, PARQUET): bytes})
+    def get(self, request: Request, slug: str, pk: str, place: str) -> HttpResponseBase:
+        known_parameters(request)
+        model = access.model_for(request.user, slug, "export")
+        parts = SnapshotPart.objects.select_related("artifact").filter(snapshot__model=model, snapshot_id=number(pk))
+        part = parts.filter(number=number(place), snapshot__status="ready").first()
+        if part is None:
+            raise NotFound(f"snapshot {pk} has no part {place}")
+        response = _ranged(request, part)
+        response["Accept-Ranges"] = "bytes"
+        response["ETag"] = f'"{part.artifact_id}"'
+        # The bytes under a hash never change; who may read them does.
+        response["Cache-Control"] = "private, no-cache"
+        return response
+
+
+def _snapshots(model: RegisteredModel) -> QuerySet[DatasetSnapshot]:
+    return model.snapshots.select_related("model").prefetch_related("parts__artifact").order_by("-id")
+
+
+def _ranged(request: Request, part: SnapshotPart) -> HttpResponseBase:
+    """The whole file, the one range that was asked for, 304 or 416 (RFC 9110, section 14)."""
+    size, etag = part.artifact.size, f'"{part.artifact_id}"'
+    if etag in (tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")):
+        return HttpResponse(status=304)
+    wanted = _range(request, size, etag)
+    if wanted is not None and wanted[0] >= wanted[1]:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    name = f"{part.snapshot_id}-{part.number}.parquet"
+    file = artifacts.open_checked(part.artifact_id)
+    if wanted is None:
+        return FileResponse(file, content_type=PARQUET, as_attachment=True, filename=f"snapshot-{name}")
+    start, end = wanted
+    response = StreamingHttpResponse(_slice(file, start, end), status=206, content_type=PARQUET)
+    response["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    response["Content-Length"] = str(end - start)
+    return response
+
+
+def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
+    """First byte and the one after the last; None for the whole file, an empty range for one that is not there.
+
+    Several ranges at once, or a header that cannot be read, count as none.
+    """
+    found = _RANGE.match(request.headers.get("Range", "").replace(" ", ""))
+    if found is None or request.headers.get("If-Range", etag) != etag or found.group(0) == "bytes=-":
+        return None
+    first, last = found.groups()
+    if not first:
+        return max(0, size - int(last)), size
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+def _slice(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while start < end and (chunk := file.read(min(CHUNK, end - start))):
+            start += len(chunk)
+            yield chunk
