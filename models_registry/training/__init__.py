@@ -95,8 +95,7 @@ def evaluate_version(
 
 def _split(parts: Mapping[str, bytes], contract: dict[str, Any], classes: list[str]) -> Split:
     ordered = [parts[f"part_{number}"] for number in range(len(parts))]
-    features = [feature["name"] for feature in contract["features"]]
-    return split_snapshot(ordered, features=features, classes=classes)
+    return split_snapshot(ordered, contract=contract, classes=classes)
 
 
 def _require_something_to_fit(split: Split, classes: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -60,14 +61,14 @@ class Split:
     counts: dict[str, int]
 
 
-def split_snapshot(parts: Iterable[bytes], *, features: Sequence[str], classes: Sequence[str]) -> Split:
+def split_snapshot(parts: Iterable[bytes], *, contract: dict[str, Any], classes: Sequence[str]) -> Split:
     """Read Parquet parts in order and keep one weighted label per prediction.
 
     Rows without a weight (selected outside the draw, or outcomes of a population that is not declared
     complete) have an unknown chance of being here, so they are counted and left out. Raises Unprocessable
     (``invalid_snapshot``) when a column is missing.
     """
-    rows = [row for part in parts for row in _table_rows(part, features, classes)]
+    rows = [row for part in parts for row in _table_rows(part, contract, classes)]
     counts = {"rows": len(rows), "without_weight": 0, "other_class": 0, "second_source": 0}
     known = set(classes)
     chosen: dict[str, dict[str, Any]] = {}
@@ -82,22 +83,41 @@ def split_snapshot(parts: Iterable[bytes], *, features: Sequence[str], classes: 
             chosen[row["prediction_id"]] = row
     # In the snapshot's own order, so that the same snapshot always trains the same model.
     kept = [row for row in rows if chosen.get(row["prediction_id"]) is row]
-    train = _labelled([row for row in kept if row["split"] == TRAIN], features, classes)
-    held_out = _labelled([row for row in kept if row["split"] == HOLDOUT], features, classes)
+    train = _labelled([row for row in kept if row["split"] == TRAIN], classes)
+    held_out = _labelled([row for row in kept if row["split"] == HOLDOUT], classes)
     return Split(train, held_out, {**counts, "train": len(train), "held_out": len(held_out)})
 
 
-def _table_rows(part: bytes, features: Sequence[str], classes: Sequence[str]) -> list[dict[str, Any]]:
+def _table_rows(part: bytes, contract: dict[str, Any], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a part, each with its features under ``features``."""
     import pyarrow.parquet as parquet
 
     table = parquet.read_table(BytesIO(part))
-    needed = ["prediction_id", "version", "label", "label_source", "weight", "split", *features]
-    missing = [name for name in needed if name not in table.column_names]
+    # A feature whose name another column has stands under a prefix.
+    names = [feature["name"] for feature in contract["features"]]
+    held = {name: f"feature.{name}" if f"feature.{name}" in table.column_names else name for name in names}
+    needed = ["prediction_id", "entity_id", "version", "label", "label_source", "weight", "split"]
+    needed += [f"score.{label}" for label in classes]
+    missing = [name for name in [*needed, *held.values()] if name not in table.column_names]
     if missing:
         raise Unprocessable(f"the snapshot lacks the columns {', '.join(missing)}", code="invalid_snapshot")
-    wanted = [*needed, "entity_id", *(f"score.{label}" for label in classes)]
-    rows: list[dict[str, Any]] = table.select([name for name in wanted if name in table.column_names]).to_pylist()
+    rows: list[dict[str, Any]] = table.select(needed).to_pylist()
+    for feature in contract["features"]:
+        values = table.column(held[feature["name"]]).to_pylist()
+        for row, value in zip(rows, values, strict=True):
+            row.setdefault("features", {})[feature["name"]] = _as_sent(value, feature["dtype"])
     return rows
+
+
+def _as_sent(value: Any, dtype: str) -> Any:
+    """A cell in the contract's type: where versions disagree on it, the snapshot holds the value as JSON text."""
+    if not isinstance(value, str) or dtype in ("category", "text", "timestamp"):
+        return value
+    try:
+        decoded = json.loads(value)
+    except ValueError:
+        return None
+    return decoded if isinstance(decoded, int | float) else None
 
 
 def to_parquet(columns: dict[str, list[Any]]) -> bytes:
@@ -117,11 +137,11 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _labelled(rows: list[dict[str, Any]], features: Sequence[str], classes: Sequence[str]) -> LabelledRows:
+def _labelled(rows: list[dict[str, Any]], classes: Sequence[str]) -> LabelledRows:
     number = {label: index for index, label in enumerate(classes)}
-    scores = [[_score(row.get(f"score.{label}")) for label in classes] for row in rows]
+    scores = [[_score(row[f"score.{label}"]) for label in classes] for row in rows]
     return LabelledRows(
-        records=[{name: row[name] for name in features} for row in rows],
+        records=[row["features"] for row in rows],
         labels=np.array([number[row["label"]] for row in rows], dtype=np.int64),
         weight=np.array([row["weight"] for row in rows], dtype=np.float64),
         entities=[_entity(row) for row in rows],
@@ -136,5 +156,5 @@ def _score(value: Any) -> float:
 
 def _entity(row: dict[str, Any]) -> str:
     # The two are kept apart, so that an entity named like a prediction's id is not taken for it.
-    entity = row.get("entity_id")
+    entity = row["entity_id"]
     return f"entity:{entity}" if entity else f"prediction:{row['prediction_id']}"

@@ -175,7 +175,7 @@ def test_an_outcome_stands_over_a_review_and_a_row_without_weight_stays_out():
                 split=["train"] * 4,
             )
         ],
-        features=["amount", "age", "country", "new"],
+        contract=CONTRACT,
         classes=CLASSES,
     )
     assert split.train.labels.tolist() == [1, 0]

@@ -1,0 +1,80 @@
+"""Retraining over HTTP: ask for a run, look at what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from feedback import retraining
+from feedback.api.numbers import number
+from feedback.models import DatasetSnapshot, TrainingRun
+from feedback.serializers import RETRAINING, training_run_body
+from feedback.tasks import ring_training
+from models_registry import access
+from models_registry.api.base import checked, known_parameters, listing
+from models_registry.errors import Fault, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+    from models_registry.models import RegisteredModel
+
+
+class RetrainingList(APIView):
+    """The training runs of a model, and the request for another."""
+
+    scopes = {"get": "read", "post": "admin"}
+
+    @extend_schema(responses={200: {"type": "object"}})
+    def get(self, request: Request, slug: str) -> Response:
+        model = access.model_for(request.user, slug, "read")
+        return listing(self, request, _runs(model).order_by("-id"), training_run_body)
+
+    @extend_schema(request={"application/json": RETRAINING}, responses={202: {"type": "object"}})
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(request.user, slug, "admin")
+        body = checked(RETRAINING, request.data)
+        run = retraining.request(
+            model=model,
+            reason=body["reason"],
+            actor=request.user.name,
+            snapshot=_snapshot(model, body.get("snapshot")),
+            estimator=body.get("estimator", ""),
+        )
+        ring_training()
+        return Response(training_run_body(run), status=202)
+
+
+class RetrainingDetail(APIView):
+    """One training run with the candidate's figures and gates."""
+
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: {"type": "object"}})
+    def get(self, request: Request, slug: str, pk: str) -> Response:
+        known_parameters(request)
+        model = access.model_for(request.user, slug, "read")
+        run = _runs(model).filter(pk=number(pk)).first()
+        if run is None:
+            raise NotFound(f"model {slug!r} has no training run {pk}")
+        return Response(training_run_body(run))
+
+
+def _runs(model: RegisteredModel) -> QuerySet[TrainingRun]:
+    return model.training_runs.select_related("model", "champion", "candidate").prefetch_related(
+        "candidate__gate_results"
+    )
+
+
+def _snapshot(model: RegisteredModel, named: str | None) -> DatasetSnapshot | None:
+    if named is None:
+        return None
+    found = model.snapshots.filter(pk=int(named)).first() if named.isdecimal() and len(named) < 19 else None
+    if found is None:
+        raise Invalid(errors=[Fault("/snapshot", "not_found", f"model {model.slug!r} has no snapshot {named!r}")])
+    return found
