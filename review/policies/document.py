@@ -1,0 +1,201 @@
+"""Every fault of a policy document, of form and of sense, with its JSON pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from models_registry import schemas
+from models_registry.errors import Fault
+from models_registry.schemas import pointer
+from review import rules
+from review.policies.choice import REASONS
+from review.policies.policy import DEFAULT_AUDIT_FLOOR
+from review.vocabulary import Checker, Vocabulary
+
+LEAST_AUDIT_FLOOR = 0.01
+LONGEST_SECONDS = 366 * 24 * 3600
+MAX_ENTRIES = 100
+# What a kind of sampling may say; only the first two can be obeyed yet.
+SAMPLING_KEYS = {
+    "none": set(),
+    "uniform": {"budget"},
+    "active": {"budget", "tau", "floors"},
+    "epsilon": {"budget", "epsilon"},
+}
+AVAILABLE_SAMPLING = ("none", "uniform")
+SHARES = ("blind_share", "overlap_share", "gold_share")
+
+_NAME: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 100,
+    "pattern": r"^[^\u0000-\u001f\u007f]*$",
+    "allOf": [{"pattern": r"\S"}],
+}
+_CONDITION = {
+    "type": "object",
+    "description": "a field compared with a constant, or conditions combined by all, any, not; docs/policy.md",
+}
+_PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_SECONDS}
+_SECONDS_OR_NULL = {**_SECONDS, "type": ["number", "null"]}
+
+
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+_RULE = _object(
+    {
+        "name": _NAME,
+        "when": _CONDITION,
+        "disposition": {"enum": ["proceed", "refuse", "hold"]},
+        "reason": {"type": "string", "maxLength": 500},
+    },
+    "name",
+    "when",
+    "disposition",
+)
+_BRANCH = _object(
+    {
+        "name": _NAME,
+        "when": _CONDITION,
+        "p": _PROBABILITY,
+        "kind": {"enum": ["gate", "audit"]},
+        "queue": {"type": "string", "maxLength": 63},
+        "priority": {"type": "integer", "minimum": -1000, "maximum": 1000},
+        "due_seconds": _SECONDS_OR_NULL,
+    },
+    "name",
+    "when",
+)
+_SAMPLING = _object(
+    {
+        "kind": {"enum": list(SAMPLING_KEYS)},
+        "budget": _PROBABILITY,
+        "tau": {"anyOf": [{"const": "auto"}, _PROBABILITY]},
+        "epsilon": _PROBABILITY,
+        "floors": {"type": "array", "items": _object({"when": _CONDITION, "p": _PROBABILITY}, "when", "p")},
+    },
+    "kind",
+)
+POLICY: dict[str, Any] = _object(
+    {
+        "rules": {"type": "array", "items": _RULE, "maxItems": MAX_ENTRIES},
+        "review": {"type": "array", "items": _BRANCH, "maxItems": MAX_ENTRIES},
+        "sampling": _SAMPLING,
+        "audit_floor": {"type": "number", "minimum": LEAST_AUDIT_FLOOR, "maximum": 1},
+        **dict.fromkeys(SHARES, _PROBABILITY),
+        "hold": _object(
+            {"timeout_seconds": _SECONDS_OR_NULL, "on_timeout": {"enum": ["hold", "proceed", "refuse"]}},
+        ),
+        "capacity": _object({"per_day": {"type": ["integer", "null"], "minimum": 1, "maximum": 10**9}}),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a model has that its policy may name."""
+
+    vocabulary: Vocabulary
+    queues: frozenset[str]
+    oversight_always: bool = False
+
+
+def faults(document: Any, facts: Facts) -> list[Fault]:
+    """Every fault of a policy document for a model with these facts; empty when it may be used.
+
+    >>> facts = Facts(Vocabulary(["no", "yes"]), frozenset({"loans"}))
+    >>> document = {"audit_floor": 0.3, "sampling": {"kind": "uniform", "budget": 0.2}}
+    >>> [(fault.pointer, fault.code) for fault in faults(document, facts)]
+    [('/audit_floor', 'out_of_range')]
+    """
+    found = schemas.faults(POLICY, document)
+    if not isinstance(document, dict):
+        return found
+    entries = list(_entries(document))
+    found += _name_faults(entries)
+    checker = Checker(facts.vocabulary)
+    for entry, at in entries:
+        if isinstance(entry.get("when"), dict):
+            checker.check(entry["when"], f"{at}/when")
+        queue = entry.get("queue") if at.startswith("/review/") else None
+        if isinstance(queue, str) and queue not in facts.queues:
+            known = ", ".join(sorted(facts.queues)) or "none"
+            found.append(Fault(f"{at}/queue", "unknown_queue", f"queues of this model: {known}"))
+    found += checker.found
+    found += _sampling_faults(document)
+    found += [
+        Fault(f"/{share}", "not_available", f"{share} is not available yet; leave it 0")
+        for share in SHARES
+        if _number(document.get(share)) and 0 < document[share] <= 1
+    ]
+    hold = document.get("hold")
+    if facts.oversight_always and isinstance(hold, dict) and hold.get("on_timeout") == "proceed":
+        reason = "a person decides every case of this model, so none may proceed without one"
+        found.append(Fault("/hold/on_timeout", "not_allowed", reason))
+    return found
+
+
+def warnings(document: dict[str, Any]) -> list[Fault]:
+    """What may be meant and deserves a second look, for a document without faults."""
+    reason = "novelty is not measured yet, so this condition is unknown for every case"
+    return [
+        Fault(f"{at}/when", "always_unknown", reason)
+        for entry, at in _entries(document)
+        if "novelty" in rules.fields(rules.parse(entry["when"]))
+    ]
+
+
+def _entries(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every rule and branch with its pointer."""
+    for key in ("rules", "review"):
+        entries = document.get(key)
+        for place, entry in enumerate(entries) if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                yield entry, pointer(key, place)
+
+
+def _name_faults(entries: list[tuple[dict[str, Any], str]]) -> list[Fault]:
+    first: dict[str, str] = {}
+    found = []
+    for entry, at in entries:
+        name = entry.get("name")
+        if not isinstance(name, str):
+            continue
+        if first.setdefault(name, at) != at:
+            found.append(Fault(f"{at}/name", "duplicate", f"{first[name]} has this name too"))
+        if name in REASONS:
+            found.append(Fault(f"{at}/name", "reserved", "routing itself gives this reason; choose another name"))
+    return found
+
+
+def _sampling_faults(document: dict[str, Any]) -> list[Fault]:
+    sampling = document.get("sampling")
+    kind = sampling.get("kind") if isinstance(sampling, dict) else None
+    if not isinstance(sampling, dict) or not isinstance(kind, str) or kind not in SAMPLING_KEYS:
+        return []
+    if kind not in AVAILABLE_SAMPLING:
+        known = " and ".join(AVAILABLE_SAMPLING)
+        return [Fault("/sampling/kind", "not_available", f"sampling {kind!r} is not available yet; {known} are")]
+    known = SAMPLING_KEYS["active"] | SAMPLING_KEYS["epsilon"]
+    found = [
+        Fault(f"/sampling/{key}", "unknown_field", f"sampling {kind!r} takes no {key!r}")
+        for key in sorted((sampling.keys() & known) - SAMPLING_KEYS[kind])
+    ]
+    if kind == "none":
+        return found
+    budget, floor = sampling.get("budget"), document.get("audit_floor", DEFAULT_AUDIT_FLOOR)
+    if "budget" not in sampling:
+        found.append(Fault("/sampling/budget", "required", "which share of all traffic is reviewed?"))
+    elif _number(budget) and _number(floor) and 0 <= budget <= 1 and floor >= budget:
+        reason = f"the audit floor, {floor}, is not below the budget, {budget}"
+        found.append(Fault("/audit_floor", "out_of_range", reason))
+    return found
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,100 @@
+"""A policy without faults, as frozen rows that ``choose`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from review import rules
+from review.rules import Condition
+
+DEFAULT_AUDIT_FLOOR = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The first rule that matches fixes the disposition."""
+
+    name: str
+    when: Condition
+    disposition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A reason for review: with probability ``p`` a person looks, before (gate) or after (audit) the caller acts."""
+
+    name: str
+    when: Condition
+    p: float
+    kind: str
+    queue: str | None
+    priority: int
+    due_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How predictions are drawn for review beyond gates and audits; ``budget`` is a share of all traffic."""
+
+    kind: str
+    budget: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long a caller waits for a person, None for as long as it takes, and what it is told then."""
+
+    timeout_seconds: float | None
+    on_timeout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    rules: tuple[Rule, ...]
+    branches: tuple[Branch, ...]
+    sampling: Sampling
+    audit_floor: float
+    hold: Hold
+    per_day: int | None
+    # The names of all fields that its conditions look at.
+    fields: frozenset[str]
+
+    def asks(self, kind: str) -> bool:
+        """Whether a condition looks at a field of that kind, such as ``feature``."""
+        return any(name.startswith(f"{kind}.") for name in self.fields)
+
+
+def parse(document: Mapping[str, Any]) -> Policy:
+    """The policy of a document without faults, with every default filled in."""
+    found_rules = tuple(_rule(entry) for entry in document.get("rules", ()))
+    branches = tuple(_branch(entry) for entry in document.get("review", ()))
+    sampling = document.get("sampling", {"kind": "none"})
+    hold = document.get("hold", {})
+    per_day = document.get("capacity", {}).get("per_day")
+    return Policy(
+        rules=found_rules,
+        branches=branches,
+        sampling=Sampling(kind=sampling["kind"], budget=float(sampling.get("budget", 0.0))),
+        audit_floor=float(document.get("audit_floor", DEFAULT_AUDIT_FLOOR)),
+        hold=Hold(timeout_seconds=hold.get("timeout_seconds"), on_timeout=hold.get("on_timeout", "hold")),
+        per_day=None if per_day is None else int(per_day),
+        fields=frozenset().union(*(rules.fields(part.when) for part in (*found_rules, *branches))),
+    )
+
+
+def _rule(entry: Mapping[str, Any]) -> Rule:
+    return Rule(name=entry["name"], when=rules.parse(entry["when"]), disposition=entry["disposition"])
+
+
+def _branch(entry: Mapping[str, Any]) -> Branch:
+    return Branch(
+        name=entry["name"],
+        when=rules.parse(entry["when"]),
+        p=float(entry.get("p", 1.0)),
+        kind=entry.get("kind", "gate"),
+        queue=entry.get("queue"),
+        priority=int(entry.get("priority", 0)),
+        due_seconds=entry.get("due_seconds"),
+    )

@@ -1,0 +1,170 @@
+"""What the caller of a prediction should do: one final row, and a further one for every correction.
+
+Ids are taken under one advisory lock that is held until commit, so they grow in commit order and a
+reader of ``id > cursor`` misses nothing. Nothing that may wait comes after the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.db import connection, transaction
+
+from models_registry import webhooks
+from models_registry.models import DatabaseNow, RegisteredModel
+from review.models import Prediction, QueueItem, Resolution, ReviewDecision, RoutingDecision
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+RESOLVED, CORRECTED = "prediction.resolved", "review.corrected"
+# Taken by every writer of resolutions and by nobody else.
+FEED_LOCK = 0x5248_5245_534F_4C56
+
+_INSERT = """
+    WITH sent AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s::json) AS draft(
+            place int, prediction_id bigint, model_id bigint, label text, disposition text, by text, decision_id bigint)
+    )
+    INSERT INTO review_resolution (prediction_id, model_id, label, disposition, by, decision_id, at)
+    SELECT prediction_id, model_id, label, disposition, by, decision_id, clock_timestamp() FROM sent ORDER BY place
+    RETURNING id, prediction_id, model_id, label, disposition, by, decision_id, at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A resolution that is to be written."""
+
+    prediction_id: int
+    model_id: int
+    external_id: str
+    label: str | None
+    disposition: str
+    by: str
+    decision_id: int | None = None
+    # It replaces what a model, a rule or a person had said.
+    corrects: bool = False
+
+
+def resolve(
+    *, prediction: Prediction, label: str | None, disposition: str, by: str, decision: ReviewDecision | None = None
+) -> Resolution:
+    """Write the final resolution of a prediction and tell its caller; a later one replaces it.
+
+    The last step of the caller's transaction: from here until commit no other resolution is written.
+    """
+    before = Resolution.objects.filter(prediction=prediction).order_by("-id").first()
+    draft = Draft(
+        prediction_id=prediction.pk,
+        model_id=prediction.model_id,
+        external_id=prediction.external_id,
+        label=label,
+        disposition=disposition,
+        by=by,
+        decision_id=None if decision is None else decision.pk,
+        corrects=before is not None and before.by != Resolution.By.FALLBACK,
+    )
+    return resolve_many([draft])[0]
+
+
+def resolve_many(drafts: Sequence[Draft]) -> list[Resolution]:
+    """``resolve`` for many predictions at once, in their order, with a fixed number of statements."""
+    if not drafts:
+        return []
+    rows = msgspec.json.encode([{**asdict(draft), "place": place} for place, draft in enumerate(drafts)])
+    with transaction.atomic():
+        models = RegisteredModel.objects.in_bulk({draft.model_id for draft in drafts})
+        lock_feed()
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT, [rows.decode()])
+            names = [column.name for column in cursor.description]
+            written = [Resolution(**dict(zip(names, row, strict=True))) for row in sorted(cursor.fetchall())]
+        webhooks.announce_many(
+            [
+                _announcement(models[draft.model_id], draft, resolution)
+                for draft, resolution in zip(drafts, written, strict=True)
+            ]
+        )
+    return written
+
+
+def resolve_overdue(*, limit: int) -> int:
+    """Answer the callers of holds that nobody decided in time, as the policy said; returns how many.
+
+    The items stay open for review, and what is written here is never a label.
+    """
+    with transaction.atomic():
+        items = list(
+            QueueItem.objects.open()
+            .filter(hold_until__lte=DatabaseNow())
+            .select_related("prediction")
+            .order_by("hold_until", "id")
+            .select_for_update(skip_locked=True, no_key=True, of=("self",))[:limit]
+        )
+        QueueItem.objects.filter(pk__in=[item.pk for item in items]).update(hold_until=None)
+        resolve_many(
+            [
+                Draft(
+                    prediction_id=item.prediction_id,
+                    model_id=item.model_id,
+                    external_id=item.prediction.external_id,
+                    label=None,
+                    disposition=item.hold_fallback or RoutingDecision.Disposition.HOLD,
+                    by=Resolution.By.FALLBACK,
+                )
+                for item in items
+            ]
+        )
+    return len(items)
+
+
+def current(prediction: Prediction) -> dict[str, Any]:
+    """What the caller should do now: ``pending`` with ``hold`` until something final was said.
+
+    Reads the prefetched ``resolutions`` and ``decisions`` of the prediction where there are any.
+    """
+    newest = max(prediction.resolutions.all(), key=lambda resolution: resolution.pk, default=None)
+    if newest is not None and newest.decision_id is not None:
+        undone = {row.supersedes_id for row in prediction.decisions.all() if row.kind == ReviewDecision.Kind.UNDO}
+        if newest.decision_id in undone:
+            # A hold that only this decision had answered.
+            newest = None
+    if newest is None:
+        return {"state": "pending", "label": None, "disposition": "hold", "by": None, "at": None}
+    said = {"label": newest.label, "disposition": newest.disposition, "by": newest.by, "at": newest.at}
+    return {"state": "final", **said}
+
+
+def feed(*, models: QuerySet[RegisteredModel], after: int = 0) -> QuerySet[Resolution]:
+    """Final resolutions of these models beyond a cursor, in the order of their commits."""
+    rows = Resolution.objects.filter(model__in=models, pk__gt=after)
+    return rows.select_related("model", "prediction").order_by("pk")
+
+
+def lock_feed() -> None:
+    """Wait for the turn to take ids of the feed; the turn ends with the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
+
+
+def _announcement(model: RegisteredModel, draft: Draft, resolution: Resolution) -> webhooks.Announcement:
+    payload = {
+        "id": str(resolution.pk),
+        "prediction": str(draft.prediction_id),
+        "external_id": draft.external_id,
+        "model": model.slug,
+        "label": draft.label,
+        "disposition": draft.disposition,
+        "by": str(draft.by),
+        "at": resolution.at.isoformat(),
+    }
+    return webhooks.Announcement(
+        model=model,
+        event=CORRECTED if draft.corrects else RESOLVED,
+        ordering_key=f"prediction:{draft.prediction_id}",
+        payload=payload,
+    )

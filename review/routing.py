@@ -1,0 +1,248 @@
+"""Route what was received: one choice for each prediction, written with all that follows from it.
+
+A batch is one transaction. The rows are locked with SKIP LOCKED, so no other worker sees them, and a
+worker that dies gives them back. Policy, kill switch and queues are read anew for every batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+
+from models_registry.models import RegisteredModel
+from review import policies, policy_facts, resolutions
+from review.models import (
+    Explanation,
+    Prediction,
+    QueueItem,
+    ReviewQueue,
+    RoutingControl,
+    RoutingDecision,
+)
+
+logger = logging.getLogger("reviewhub.routing")
+
+COLUMNS = (*policy_facts.COLUMNS, "external_id", "routing_attempts")
+
+_STORE = """
+    WITH sent AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s::json) AS row(
+            prediction_id bigint, model_id bigint, policy_id bigint, draw float8, p_gate float8, propensity float8,
+            disposition text, review text, reasons jsonb, model_guess float8, oversight_always boolean)
+    ), moved AS (
+        UPDATE review_prediction p SET status = 'routed' FROM sent WHERE p.id = sent.prediction_id
+    )
+    INSERT INTO review_routingdecision (prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition,
+        review, reasons, model_guess, oversight_always, routed_at)
+    SELECT prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition, review, reasons, model_guess,
+        oversight_always, clock_timestamp() FROM sent
+"""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for one model during one batch."""
+
+    model: RegisteredModel
+    setting: policies.Setting
+    policy: policies.Policy | None
+    policy_id: int | None
+    number: int
+    queues: Mapping[str, int]
+
+    def queue_id(self, slug: str) -> int:
+        """The queue of that name, or the model's own where it has gone."""
+        return self.queues.get(slug) or self.queues[self.setting.queue]
+
+
+def route_batch(*, limit: int) -> int:
+    """Route up to ``limit`` of the predictions that have waited longest; returns how many were routed.
+
+    A row that cannot be routed never holds up the others: it is tried alone, ROUTING_ATTEMPTS times, and
+    then held for a person with the reason ``policy_error``.
+    """
+    rows: list[Row] = []
+    try:
+        with transaction.atomic():
+            rows = _claim(limit)
+            fresh = [row for row in rows if not row["routing_attempts"]]
+            _route(fresh)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("a batch of %d could not be routed; each of its rows is tried alone", len(rows))
+        fresh = []
+    done = {row["id"] for row in fresh}
+    return len(done) + sum(_route_alone(row["id"]) for row in rows if row["id"] not in done)
+
+
+def draw_key() -> bytes:
+    """The key of this installation's draws."""
+    return _draw_key(settings.SECRET_KEY)
+
+
+@lru_cache(maxsize=4)
+def _draw_key(secret: str) -> bytes:
+    return hashlib.blake2b(secret.encode(), person=b"reviewhub draws", digest_size=32).digest()
+
+
+def _claim(limit: int, **only: Any) -> list[Row]:
+    waiting = Prediction.objects.filter(status=Prediction.Status.RECEIVED, **only).order_by("id")
+    return list(waiting.select_for_update(skip_locked=True, no_key=True).values(*COLUMNS)[:limit])
+
+
+def _route(rows: Sequence[Row]) -> None:
+    """Choose for locked rows and write what follows. Call it in the transaction that locked them."""
+    if not rows:
+        return
+    now = _database_now()
+    terms = _terms({row["model_id"] for row in rows}, now)
+    policy_facts.add_features(rows, {pk: term.policy for pk, term in terms.items()})
+    key = draw_key()
+    choices = []
+    for row in rows:
+        term = terms[row["model_id"]]
+        case = policy_facts.case_of(term.setting, row)
+        draw = policies.draw(key, term.model.slug, row["external_id"], term.number)
+        choices.append(policies.choose(term.policy, case, draw))
+    _store(rows, choices, terms, now)
+
+
+def _route_alone(prediction_id: int) -> int:
+    """Route one row that failed with others; after the last attempt a person gets it. Returns 1 if it was routed."""
+    try:
+        with transaction.atomic():
+            rows = _claim(1, pk=prediction_id)
+            _route(rows)
+        return len(rows)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("prediction %d could not be routed", prediction_id)
+    with transaction.atomic():
+        rows = _claim(1, pk=prediction_id)
+        Prediction.objects.filter(pk__in=[row["id"] for row in rows]).update(routing_attempts=F("routing_attempts") + 1)
+    if rows and rows[0]["routing_attempts"] + 1 >= settings.REVIEWHUB["ROUTING_ATTEMPTS"]:
+        return _give_up(prediction_id)
+    return 0
+
+
+def _give_up(prediction_id: int) -> int:
+    """Hold a row for a person without asking the policy that failed on it."""
+    with transaction.atomic():
+        rows = _claim(1, pk=prediction_id)
+        now = _database_now()
+        terms = _terms({row["model_id"] for row in rows}, now)
+        choices = []
+        for row in rows:
+            term = terms[row["model_id"]]
+            draw = policies.draw(draw_key(), term.model.slug, row["external_id"], term.number)
+            choices.append(policies.gate_unrouted(term.setting, draw))
+        _store(rows, choices, terms, now)
+    return len(rows)
+
+
+def _terms(model_ids: Iterable[int], now: datetime) -> dict[int, Terms]:
+    """What holds for each of these models: policy, kill switch, queues. Four queries, whatever their number."""
+    models = RegisteredModel.objects.in_bulk(list(model_ids))
+    controls = {c.model_id: c for c in RoutingControl.objects.select_related("active").filter(model__in=models)}
+    queues: dict[int, dict[str, int]] = {pk: {} for pk in models}
+    for model_id, slug, pk in ReviewQueue.objects.filter(models__in=models).values_list("models", "slug", "pk"):
+        # The join names every model of a queue that serves several.
+        queues.setdefault(model_id, {})[slug] = pk
+    return {pk: _terms_of(model, controls.get(pk), queues[pk], now) for pk, model in models.items()}
+
+
+def _terms_of(
+    model: RegisteredModel, control: RoutingControl | None, queues: Mapping[str, int], now: datetime
+) -> Terms:
+    active = control.active if control is not None else None
+    policy = policies.parse(active.document) if active is not None else None
+    stopped = control is not None and policy_facts.is_stopped(control, now)
+    share = policy_facts.sampling_share(model, policy, now)
+    return Terms(
+        model=model,
+        setting=policy_facts.setting_of(model, kill_switch=stopped, sampling_share=share),
+        policy=policy,
+        policy_id=None if active is None else active.pk,
+        number=0 if active is None else active.number,
+        queues=queues,
+    )
+
+
+def _store(rows: Sequence[Row], choices: Sequence[policies.Choice], terms: Mapping[int, Terms], now: datetime) -> None:
+    pairs = list(zip(rows, choices, strict=True))
+    decided = [_decision(row, choice, terms[row["model_id"]]) for row, choice in pairs]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, [msgspec.json.encode(decided).decode()])
+    reviewed = [(row, choice) for row, choice in pairs if choice.review != RoutingDecision.Review.NONE]
+    QueueItem.objects.bulk_create(_item(row, choice, terms[row["model_id"]], now) for row, choice in reviewed)
+    Explanation.objects.bulk_create(Explanation(prediction_id=row["id"], requested_at=now) for row, _ in reviewed)
+    # Last: from here until commit no other worker can write a resolution.
+    resolutions.resolve_many(
+        [
+            resolutions.Draft(
+                prediction_id=row["id"],
+                model_id=row["model_id"],
+                external_id=row["external_id"],
+                label=row["predicted"],
+                disposition=choice.disposition,
+                by=choice.by,
+            )
+            for row, choice in pairs
+            if choice.disposition != RoutingDecision.Disposition.HOLD
+        ]
+    )
+
+
+def _decision(row: Row, choice: policies.Choice, term: Terms) -> dict[str, Any]:
+    return {
+        "prediction_id": row["id"],
+        "model_id": row["model_id"],
+        "policy_id": term.policy_id,
+        "draw": choice.draw,
+        "p_gate": choice.p_gate,
+        "propensity": choice.propensity,
+        "disposition": choice.disposition,
+        "review": choice.review,
+        "reasons": choice.reasons,
+        "model_guess": row["confidence"],
+        "oversight_always": term.setting.oversight_always,
+    }
+
+
+def _item(row: Row, choice: policies.Choice, term: Terms, now: datetime) -> QueueItem:
+    return QueueItem(
+        prediction_id=row["id"],
+        model_id=row["model_id"],
+        queue_id=term.queue_id(choice.queue),
+        kind=choice.review,
+        priority=choice.priority,
+        enqueued_at=now,
+        due_at=_after(now, choice.due_seconds),
+        hold_until=_after(now, choice.hold_seconds),
+        hold_fallback=choice.hold_fallback,
+    )
+
+
+def _after(now: datetime, seconds: float | None) -> datetime | None:
+    return None if seconds is None else now + timedelta(seconds=seconds)
+
+
+def _database_now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
