@@ -11,7 +11,7 @@ import ipaddress
 import re
 import socket
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ _LOWEST_FREE_PORT = 1024
 _VISIBLE = re.compile(r"[\x21-\x7e]+\Z")
 # Names that only mean something inside a network.
 _INTERNAL = re.compile(r"(?:.*\.)?(?:localhost|local|internal|intranet|lan|home\.arpa|localdomain)\Z")
+_BROKEN = (OSError, HTTPException, urllib3.exceptions.HTTPError, ValueError)
 _TRANSLATED = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 
 
@@ -116,23 +117,19 @@ def post(url: str, *, body: bytes, headers: dict[str, str], allowed_hosts: Colle
         connection = _connection(place, address(place))
     except (ValueError, OSError) as error:
         raise UndeliverableError(str(error)) from None
-    # A receiver that drips bytes would renew every single time-out.
-    watch = threading.Timer(TIMEOUT_SECONDS, _cut, [connection])
-    watch.daemon = True
-    watch.start()
+    headers = {"Host": place.authority, "User-Agent": "ReviewHub", **headers}
     try:
-        headers = {"Host": place.authority, "User-Agent": "ReviewHub", **headers}
-        connection.request("POST", place.path, body=body, headers=headers, preload_content=False)
-        answer = connection.getresponse()
-        status = answer.status
-        with contextlib.suppress(OSError, HTTPException, urllib3.exceptions.HTTPError):
-            answer.read(MAX_ANSWER_BYTES, decode_content=False)
-    except (OSError, HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
+        connection.connect()
+        with _cut_after(TIMEOUT_SECONDS, connection.sock):
+            connection.request("POST", place.path, body=body, headers=headers, preload_content=False)
+            answer = connection.getresponse()
+            with contextlib.suppress(*_BROKEN):
+                answer.read(MAX_ANSWER_BYTES, decode_content=False)
+    except _BROKEN as error:
         raise UndeliverableError(f"{type(error).__name__}: {error}") from None
     finally:
-        watch.cancel()
         connection.close()
-    return status
+    return answer.status
 
 
 def _connection(place: Target, pinned: str) -> HTTPConnection:
@@ -148,7 +145,19 @@ def _connection(place: Target, pinned: str) -> HTTPConnection:
     )
 
 
-def _cut(connection: HTTPConnection) -> None:
-    if connection.sock is not None:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+@contextlib.contextmanager
+def _cut_after(seconds: float, sock: socket.socket | None) -> Iterator[None]:
+    """End the conversation after so long: a receiver that drips bytes would renew every single time-out."""
+
+    def cut() -> None:
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(seconds, cut)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()

@@ -31,7 +31,7 @@ def ring_webhooks() -> None:
 def deliver_webhooks() -> None:
     """Send the announcements that are due."""
     Doorbell(deliver_webhooks).answered()
-    webhooks.deliver()
+    webhooks.deliver(limit=1000)
 
 
 @shared_task(soft_time_limit=_SECONDS, time_limit=_SECONDS + 10)  # type: ignore[untyped-decorator]
