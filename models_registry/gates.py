@@ -74,7 +74,10 @@ def not_worse_cost(evidence: dict[str, Any]) -> Verdict:
     figures = f"cost per prediction {_signed(found)} against the champion on {_rows(evidence)}, {margin:.4f} allowed"
     if found["high"] <= margin:
         return Verdict("not_worse_cost", PASSED, f"{figures}: not worse", evidence=known)
-    return Verdict("not_worse_cost", FAILED, f"{figures}: it may be worse by more than that", evidence=known)
+    if found["estimate"] <= margin and found["low"] <= 0:
+        why = "these rows are too few to rule out that it is worse by more"
+        return Verdict("not_worse_cost", INSUFFICIENT, f"{figures}: {why}", evidence=known)
+    return Verdict("not_worse_cost", FAILED, f"{figures}: it is worse", evidence=known)
 
 
 def better_than_constant(evidence: dict[str, Any]) -> Verdict:

@@ -7,7 +7,6 @@ champion's reference rows pooled at a discount (``fitting``); the champion's own
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,9 @@ from models_registry.training.rows import Split, split_snapshot, to_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# Reference rows were counted and checked when the champion was registered.
+ALREADY_COUNTED = 2**40
 
 __all__ = ["evaluate_version", "fit_candidate"]
 
@@ -115,8 +117,7 @@ def _require_something_to_fit(split: Split, classes: list[str]) -> None:
 
 
 def _reference_rows(content: bytes | None, contract: dict[str, Any], classes: list[str]) -> reference.Reference | None:
-    # They were counted and checked when the champion was registered.
-    return None if content is None else reference.read(content, contract, classes, max_rows=sys.maxsize)
+    return None if content is None else reference.read(content, contract, classes, max_rows=ALREADY_COUNTED)
 
 
 def _rescored(estimator: Any, older: reference.Reference, contract: dict[str, Any], classes: list[str]) -> bytes:

@@ -63,7 +63,9 @@ def test_log_loss_must_be_lower_beyond_chance(found: dict[str, Any], expected: s
     [
         (difference(0.0, half=0.0), gates.PASSED),
         (difference(0.03, half=0.01), gates.PASSED),
-        (difference(0.03, half=0.05), gates.FAILED),
+        (difference(0.03, half=0.05), gates.INSUFFICIENT),
+        (difference(0.03, half=0.025), gates.FAILED),
+        (difference(0.06, half=0.1), gates.FAILED),
         (difference(0.2), gates.FAILED),
         (difference(-0.2, size=10), gates.INSUFFICIENT),
     ],

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -15,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from models_registry import frames, gates, model_files
 from models_registry.errors import ReviewHubError
 from models_registry.training import evaluate_version, fit_candidate
-from models_registry.training.rows import split_snapshot, to_parquet
+from models_registry.training.rows import split_snapshot
 from models_registry.training.weighting import fit_weighted
 from tests.models_registry.snapshots import CLASSES, CONTRACT, COSTS, part, traffic
 
@@ -148,12 +149,7 @@ def test_a_snapshot_without_rows_says_so():
 def test_reference_rows_join_at_a_discount_and_become_the_candidates_reference():
     records, truth = traffic(90)
     older, known = traffic(300, seed=7)
-    reference = to_parquet(
-        {
-            **{name: [row[name] for row in older] for name in ("amount", "age", "country", "new")},
-            "label": [CLASSES[value] for value in known],
-        }
-    )
+    reference = pd.DataFrame(older).assign(label=[CLASSES[value] for value in known]).to_csv(index=False).encode()
     result = fit(part(records, truth), reference_rows=reference)
     assert result["weights"]["reference_rows"] == 300
     assert result["weights"]["rows"] == 60
