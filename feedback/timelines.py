@@ -1,0 +1,186 @@
+"""Everything that happened to one prediction, from its POST to the training runs that learned from it.
+
+Reads only. Each event is told from the row that recorded it, with that row's own clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from feedback.models import Label, OutcomeEvent, TrainingRun
+from models_registry import wording
+from review.cases import chance
+from review.models import Explanation, Lease, Prediction, Resolution, ReviewDecision, RoutingDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+# Events of one clock tick are told in the order in which one causes the next.
+ORDER = ("occurred", "received", "routed", "resolved", "claimed", "explained", "decided", "undone", "outcome", "label")
+MAX_RUNS = 20
+
+
+@dataclass
+class Event:
+    """One thing that happened: when, of which kind, in words; ``gap`` is the time since the event before."""
+
+    at: datetime
+    kind: str
+    title: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    note: str = ""
+    who: str = ""
+    tone: str = "plain"
+    version_slug: str = ""
+    gap: str = ""
+
+
+def timeline(prediction: Prediction) -> list[Event]:
+    """The events of a prediction in the order of their times, each with its distance to the one before."""
+    events = [
+        *_arrival(prediction),
+        *_routing(getattr(prediction, "routing", None)),
+        *_explanation(getattr(prediction, "explanation", None)),
+        *_leases(prediction),
+        *_decisions(prediction),
+        *_resolutions(prediction),
+        *_outcomes(prediction),
+        *_labels(prediction),
+        *_training(prediction),
+    ]
+    events.sort(key=lambda event: (event.at, ORDER.index(event.kind) if event.kind in ORDER else len(ORDER)))
+    for before, event in zip(events, events[1:], strict=False):
+        seconds = (event.at - before.at).total_seconds()
+        event.gap = "at once" if seconds < 0.001 else f"{wording.span(seconds)} later"
+    return events
+
+
+def _arrival(prediction: Prediction) -> Iterator[Event]:
+    seconds = (prediction.received_at - prediction.occurred_at).total_seconds()
+    if abs(seconds) >= 0.001:
+        yield Event(prediction.occurred_at, "occurred", "The case occurred", [("told as", "occurred_at of the caller")])
+    version = f"version {prediction.version.version}"
+    said = f"{prediction.predicted}, score {prediction.confidence:.3g}"
+    yield Event(prediction.received_at, "received", "Received by POST", [("answer", said), ("by", version)], tone="model")
+
+
+def _routing(routing: RoutingDecision | None) -> Iterator[Event]:
+    if routing is None:
+        return
+    review = {"gate": "to a person, the caller waits", "audit": "the caller goes on, a person checks"}
+    title = f"Routed: {review.get(routing.review, 'no review')}"
+    reasons = ", ".join(str(reason).replace("_", " ") for reason in routing.reasons) or "none"
+    facts = [
+        ("policy", f"number {routing.policy.number}" if routing.policy else "none active"),
+        ("disposition", routing.disposition),
+        ("reasons", reasons),
+        ("propensity", f"{routing.propensity:.4g} (gate {routing.p_gate:.4g})"),
+        ("draw", f"{routing.draw:.4f}, {'below' if routing.draw < routing.propensity else 'not below'} the propensity"),
+    ]
+    yield Event(routing.routed_at, "routed", title, facts, note=chance(routing.propensity), tone="model")
+
+
+def _explanation(found: Explanation | None) -> Iterator[Event]:
+    if found is None or found.computed_at is None:
+        return
+    if found.status == Explanation.Status.READY:
+        facts = [("of", found.explained_class), ("origin", found.origin), ("explainer", found.explainer or "–")]
+        yield Event(found.computed_at, "explained", "Explanation ready", facts, tone="model")
+    elif found.status == Explanation.Status.FAILED:
+        yield Event(found.computed_at, "explained", "Explanation failed", note=found.reason, tone="bad")
+
+
+def _leases(prediction: Prediction) -> Iterator[Event]:
+    for lease in Lease.objects.filter(item__prediction=prediction).order_by("claimed_at"):
+        yield Event(lease.claimed_at, "claimed", "Claimed", who=lease.holder, tone="person")
+        ended = lease.ended_at
+        if ended is not None and lease.ending in (Lease.Ending.RELEASED, Lease.Ending.EXPIRED, Lease.Ending.WITHDRAWN):
+            title = {"released": "Given back", "expired": "Lease ran out", "withdrawn": "Lease ended by withdrawal"}
+            yield Event(ended, "released", title[lease.ending], note=lease.reason, who=lease.holder, tone="person")
+
+
+def _decisions(prediction: Prediction) -> Iterator[Event]:
+    rows = ReviewDecision.objects.filter(prediction=prediction).select_related("superseded_by", "supersedes")
+    for row in rows.order_by("id"):
+        if row.kind == ReviewDecision.Kind.UNDO:
+            taken_back = row.supersedes.label if row.supersedes else None
+            facts = [("took back", taken_back or "can’t tell")]
+            yield Event(row.decided_at, "undone", "Undone", facts, who=row.reviewer, tone="person")
+            continue
+        facts = []
+        if row.reason_codes:
+            facts.append(("because", ", ".join(str(code).replace("_", " ") for code in row.reason_codes)))
+        if row.claimed_at:
+            facts.append(("time with the case", wording.span((row.decided_at - row.claimed_at).total_seconds())))
+        if row.seconds_active is not None:
+            facts.append(("active", wording.span(row.seconds_active)))
+        facts.append(("explanation", "was shown" if row.explanation_shown else "was not shown"))
+        stands = not hasattr(row, "superseded_by")
+        title = "Can’t tell" if row.abstained else f"Decided: {row.label}"
+        title += "" if stands else " (no longer stands)"
+        yield Event(row.decided_at, "decided", title, facts, note=row.rationale, who=row.reviewer, tone="person")
+
+
+def _resolutions(prediction: Prediction) -> Iterator[Event]:
+    for row in Resolution.objects.filter(prediction=prediction).order_by("id"):
+        facts = [("by", row.by)] + ([("label", row.label)] if row.label else [])
+        tone = {"refuse": "bad", "hold": "warn"}.get(row.disposition, "good")
+        yield Event(row.at, "resolved", f"Resolved: {row.disposition}", facts, tone=tone)
+
+
+def _outcomes(prediction: Prediction) -> Iterator[Event]:
+    for row in OutcomeEvent.objects.filter(prediction=prediction).order_by("id"):
+        facts = [("source", row.source), ("kind", row.kind if row.final else f"{row.kind}, provisional")]
+        facts.append(("observed", f"{row.observed_at:%Y-%m-%d %H:%M:%S} UTC"))
+        facts.append(("after the prediction", wording.span((row.observed_at - prediction.occurred_at).total_seconds())))
+        note = "Observed before its prediction: kept out of delay curves." if row.before_prediction else ""
+        yield Event(row.received_at, "outcome", f"Outcome: {row.value}", facts, note=note, tone="good")
+
+
+def _labels(prediction: Prediction) -> Iterator[Event]:
+    for row in Label.objects.filter(prediction=prediction).order_by("id"):
+        facts = [("source", row.source), ("selection", row.selection)]
+        if row.propensity is not None:
+            facts.append(("counts as", f"1/{row.propensity:.4g} = {1 / row.propensity:.3g} cases"))
+        else:
+            facts.append(("weight", "none: how it came to be seen has no known probability"))
+        yield Event(row.created_at, "label", f"Label: {row.value}", facts, tone="good")
+        if row.retired_at is not None:
+            yield Event(row.retired_at, "label", f"Label {row.value} retired", [("source", row.source)], tone="plain")
+
+
+def _training(prediction: Prediction) -> Iterator[Event]:
+    """Snapshots made while a label stood, and the runs that used them."""
+    labels = list(Label.objects.filter(prediction=prediction))
+    if not labels:
+        return
+    first = min(label.created_at for label in labels)
+    runs = (
+        TrainingRun.objects.filter(Q(snapshot__ready_at__gte=first), model=prediction.model)
+        .select_related("snapshot", "candidate")
+        .order_by("id")[:MAX_RUNS]
+    )
+    told: set[int] = set()
+    for run in runs:
+        snapshot = run.snapshot
+        if snapshot is None or snapshot.ready_at is None or not _stood(labels, snapshot.created_at, snapshot.ready_at):
+            continue
+        if snapshot.pk not in told:
+            told.add(snapshot.pk)
+            facts = [("rows", wording.number(snapshot.row_count)), ("sha256", (snapshot.sha256 or "")[:12])]
+            yield Event(snapshot.ready_at, "snapshot", f"In snapshot {snapshot.pk}", facts, tone="training")
+        facts = [("status", run.status), ("reason", run.reason)]
+        if run.candidate:
+            facts.append(("candidate", run.candidate.version))
+        at = run.finished_at or run.started_at or run.requested_at
+        slug = prediction.model.slug
+        yield Event(at, "trained", f"In training run {run.pk}", facts, tone="training", version_slug=slug)
+
+
+def _stood(labels: list[Label], start: datetime, end: datetime) -> bool:
+    """Whether a label was there before the snapshot ended and was not retired before it began."""
+    return any(row.created_at <= end and (row.retired_at is None or row.retired_at >= start) for row in labels)

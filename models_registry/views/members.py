@@ -1,0 +1,125 @@
+"""The owner's pages about people and services: members, invitations by link, service keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from models_registry import access
+from models_registry.errors import ReviewHubError
+from models_registry.forms import InvitationForm, ServiceKeyForm
+from models_registry.models import Invitation, Membership, ServiceKey
+from models_registry.views.base import model_page, page, tell
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from models_registry.models import RegisteredModel
+
+
+@page
+@never_cache
+@require_http_methods(["GET", "POST"])
+def members(request: HttpRequest, slug: str) -> HttpResponse:
+    """Members with their roles, open invitations, and the form that makes a new link."""
+    model, context = model_page(request, slug, "admin", "members")
+    form = InvitationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        invitation, token = access.invite(
+            model=model,
+            role=form.cleaned_data["role"],
+            note=form.cleaned_data["note"],
+            actor=request.user.get_username(),
+            days=settings.REVIEWHUB["INVITATION_DAYS"],
+        )
+        # The token is stored nowhere, so the link is on this one answer only: no redirect.
+        context["link"] = request.build_absolute_uri(reverse("invitation", args=[token]))
+        context["invitation"] = invitation
+        form = InvitationForm()
+    return render(request, "models_registry/members.html", {**context, "form": form, **_members_of(model)})
+
+
+def _members_of(model: RegisteredModel) -> dict[str, Any]:
+    invitations = model.invitations.select_related("accepted_by").order_by("-id")
+    return {
+        "members": model.memberships.select_related("user", "user__person").order_by("user__username", "role"),
+        "open_invitations": invitations.filter(
+            accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
+        ),
+        "closed_invitations": invitations.exclude(
+            accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
+        )[:20],
+    }
+
+
+@page
+@require_POST
+def revoke_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    model, _ = model_page(request, slug, "admin", "members")
+    membership = get_object_or_404(Membership.objects.select_related("user"), pk=pk, model=model)
+    name, role = membership.user.get_username(), membership.role
+    try:
+        access.revoke_role(membership=membership, actor=request.user.get_username())
+        messages.success(request, f"{name} is no longer {role} on {model.name}.")
+    except ReviewHubError as error:
+        messages.error(request, error.detail)
+    return redirect("members", slug=slug)
+
+
+@page
+@require_POST
+def revoke_invitation(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    model, _ = model_page(request, slug, "admin", "members")
+    access.revoke_invitation(
+        invitation=get_object_or_404(Invitation, pk=pk, model=model), actor=request.user.get_username()
+    )
+    messages.success(request, "The link no longer works.")
+    return redirect("members", slug=slug)
+
+
+@page
+@never_cache
+@require_http_methods(["GET", "POST"])
+def keys(request: HttpRequest, slug: str) -> HttpResponse:
+    """The model's service keys, and the form that mints one; its secret is on that one answer only."""
+    model, context = model_page(request, slug, "admin", "keys")
+    form = ServiceKeyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            context["key"], context["secret"] = access.create_service_key(
+                name=form.cleaned_data["name"],
+                scopes=form.cleaned_data["scopes"],
+                model=model,
+                created_by=request.user.get_username(),
+            )
+            form = ServiceKeyForm()
+        except ReviewHubError as error:
+            tell(form, error)
+    return render(
+        request,
+        "models_registry/keys.html",
+        {
+            **context,
+            "form": form,
+            "keys": model.service_keys.all(),
+            "wider_keys": ServiceKey.objects.filter(model__isnull=True, revoked_at__isnull=True),
+            "now": timezone.now(),
+        },
+    )
+
+
+@page
+@require_POST
+def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    model, _ = model_page(request, slug, "admin", "keys")
+    key = get_object_or_404(ServiceKey, pk=pk, model=model)
+    access.revoke_service_key(key=key, actor=request.user.get_username())
+    messages.success(request, f"The key {key.name} is refused from now on.")
+    return redirect("keys", slug=slug)

@@ -1,0 +1,128 @@
+"""What people type while they review and when they change a policy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from review import policy_fields
+
+if TYPE_CHECKING:
+    from models_registry.errors import Fault
+    from review.models import Prediction
+
+AGREE, ABSTAIN, LABEL = "agree", "abstain", "label:"
+
+
+class AnswerForm(forms.Form):
+    """One answer to one case: a label by its place among the classes, agreement, or an abstention."""
+
+    answer = forms.CharField(max_length=20)
+    note = forms.CharField(max_length=10_000, required=False, strip=True)
+    seconds = forms.CharField(max_length=20, required=False)
+
+    def __init__(self, *args: Any, prediction: Prediction, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prediction = prediction
+
+    def clean_answer(self) -> str | None:
+        """The label, or None for an abstention."""
+        given: str = self.cleaned_data["answer"]
+        classes = self.prediction.model.classes
+        if given == ABSTAIN:
+            return None
+        if given == AGREE:
+            return self.prediction.predicted
+        place = given.removeprefix(LABEL)
+        if given.startswith(LABEL) and place.isdigit() and len(place) < 5 and int(place) < len(classes):
+            return str(classes[int(place)])
+        raise forms.ValidationError("Choose one of the labels, or say that you can’t tell.")
+
+    def answer(self) -> dict[str, Any]:
+        """The arguments of ``decisions.decide``. Reason codes of other labels than the chosen one fall away."""
+        label = self.cleaned_data["answer"]
+        codes: list[str] = []
+        if label is not None:
+            codes = self.data.getlist(f"codes.{self.prediction.model.classes.index(label)}")  # type: ignore[union-attr]
+        return {
+            "label": label,
+            "abstain": label is None,
+            "reason_codes": tuple(codes),
+            "rationale": self.cleaned_data["note"],
+            "seconds_active": _seconds(self.cleaned_data["seconds"]),
+        }
+
+
+def _seconds(text: str) -> float | None:
+    """The browser's own count of active seconds; a nonsense one is dropped, it must not cost the answer."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and 0 <= seconds < 86_400 else None
+
+
+class PolicyForm(forms.Form):
+    """The settings of a policy that most owners turn; the document's other parts stay as they are."""
+
+    confidence = forms.FloatField(
+        label="Hold when the score is below", required=False, min_value=0, max_value=1,
+        help_text="The largest score of a case. Below it the caller waits for a person. Empty: never for this reason.",
+    )  # fmt: skip
+    risk = forms.FloatField(
+        label="Hold when the risk reaches", required=False, min_value=0,
+        help_text="The expected cost of acting on the model’s answer, in the units of the model’s costs. Empty: never.",
+    )  # fmt: skip
+    audit_floor = forms.FloatField(
+        label="Check at random, at least", min_value=0.01, max_value=1,
+        help_text="The share of cases that a person checks whatever the model says. It is what makes quality measurable.",
+    )  # fmt: skip
+    budget = forms.FloatField(
+        label="Random review budget", required=False, min_value=0, max_value=1,
+        help_text="Share of all predictions that is reviewed, holds and the floor included. Empty: nothing beyond those.",
+    )  # fmt: skip
+    hold_minutes = forms.FloatField(
+        label="A hold waits, in minutes", required=False, min_value=0.01, max_value=366 * 24 * 60,
+        help_text="Then the caller is told the fallback; the case stays open for review. Empty: for ever.",
+    )  # fmt: skip
+    on_timeout = forms.ChoiceField(
+        label="Then the caller is told to",
+        choices=[("hold", "hold: keep waiting"), ("proceed", "proceed"), ("refuse", "refuse")],
+    )
+    note = forms.CharField(label="Why", max_length=500, required=False, help_text="Kept with the new number.")
+    live = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, plain_sampling: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("confidence", "risk", "audit_floor", "budget", "hold_minutes"):
+            self.fields[name].widget.attrs["step"] = "any"
+        # A disabled field keeps its initial value, whatever is posted.
+        self.fields["budget"].disabled = not plain_sampling
+        if not plain_sampling:
+            self.fields["budget"].help_text = "This policy samples in a way that a form cannot show; it stays as it is."
+
+    def values(self) -> policy_fields.Fields:
+        names = ("confidence", "risk", "audit_floor", "budget", "hold_minutes", "on_timeout")
+        return policy_fields.Fields(**{name: self.cleaned_data[name] for name in names})
+
+    def take(self, faults: list[Fault]) -> None:
+        """Put the faults of the resulting document beside the fields they come from."""
+        for fault in faults:
+            field = next((name for start, name in _POLICY_PLACES.items() if fault.pointer.startswith(start)), None)
+            self.add_error(field, fault.message if field else f"{fault.pointer}: {fault.message}")
+
+
+class KillSwitchForm(forms.Form):
+    """Send every case to a person, from the next batch on."""
+
+    reason = forms.CharField(max_length=500, label="Reason")
+
+
+_POLICY_PLACES = {
+    "/audit_floor": "audit_floor",
+    "/sampling": "budget",
+    "/hold/timeout_seconds": "hold_minutes",
+    "/hold/on_timeout": "on_timeout",
+}

@@ -1,0 +1,55 @@
+"""The list of queues a person may claim from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from models_registry.views.base import page, principal_of
+from review import queue
+from review.models import ReviewQueue
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+LONGEST_REASON = 500
+
+
+@page
+@require_safe
+def queues(request: HttpRequest) -> HttpResponse:
+    """Every queue with a model this person reviews, the deepest first."""
+    principal = principal_of(request)
+    mine = principal.models("review")
+    lines = list(ReviewQueue.objects.filter(models__in=mine).distinct().prefetch_related("models"))
+    counts = queue.counts(lines, mine)
+    led = set(principal.models("preview").values_list("pk", flat=True))
+    rows = [
+        {"queue": line, **counts[line.pk], "leads": any(model.pk in led for model in line.models.all())}
+        for line in sorted(lines, key=lambda line: (-counts[line.pk]["depth"], line.slug))
+    ]
+    return render(request, "review/queues.html", {"area": "queues", "rows": rows})
+
+
+@page
+@require_POST
+def pause(request: HttpRequest, slug: str) -> HttpResponse:
+    """Stop or go on handing out items; a lead's or owner's matter."""
+    line = get_object_or_404(ReviewQueue, slug=slug)
+    principal = principal_of(request)
+    if not principal.models("review").filter(queues=line).exists():
+        raise Http404
+    if not principal.models("preview").filter(queues=line).exists():
+        raise PermissionDenied("pausing a queue is for its leads and owners")
+    if request.POST.get("on") == "1":
+        queue.pause(queue=line, actor=principal.name, reason=request.POST.get("reason", "")[:LONGEST_REASON])
+        messages.success(request, f"{line.slug} is paused. Cases already handed out can still be decided.")
+    else:
+        queue.resume(queue=line, actor=principal.name)
+        messages.success(request, f"{line.slug} hands out cases again.")
+    return redirect("queues")
