@@ -259,7 +259,8 @@ class Explainer:
         if values.shape[1] != len(owners):
             raise OriginError(f"{values.shape[1]} columns, {len(owners)} of known origin")
         folded = np.zeros((len(values), len(self.names), values.shape[2]))
-        np.add.at(folded, (slice(None), owners), values)
+        for place, owner in enumerate(owners):
+            folded[:, owner] += values[:, place]
         return Attribution(np.tile(base, (len(values), 1)), folded, space, explainer)
 
     def _checked(self, result: Attribution, place: int, label: int, outputs: Any) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import isfinite
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -28,17 +29,16 @@ from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecisi
 LONGEST_RATIONALE = 10_000
 LONGEST_ACTIVE_SECONDS = 7 * 24 * 3600.0
 
-_CLOSE = """
-    WITH closed AS (
-        UPDATE review_queueitem
+_CLOSE = f"""
+    WITH {leases.LIVE}, closed AS (
+        UPDATE review_queueitem i
         SET state = %(state)s, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,
             closed_at = CASE WHEN %(state)s = 'decided' THEN clock_timestamp() END
-        WHERE lease_token = %(token)s AND lease_holder = %(holder)s AND state = 'open'
-          AND lease_expires_at > clock_timestamp()
-        RETURNING id
+        FROM live WHERE {leases.STILL_HELD}
+        RETURNING i.id
     )
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'decided' FROM closed WHERE token = %(token)s
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Reviewer:
     """Whose decision it is, and whose credential carried it."""
 
     pseudonym: str
-    user: object
+    user: Any
     principal: access.Principal
 
 
@@ -235,7 +235,7 @@ def _own(decision: ReviewDecision, principal: access.Principal) -> bool:
     return decision.reviewer == principal.pseudonym or carried
 
 
-def _signature(principal: access.Principal) -> dict[str, object]:
+def _signature(principal: access.Principal) -> dict[str, Any]:
     return {"reviewer": principal.pseudonym, "user": principal.user, "service_key": principal.key}
 
 

@@ -170,7 +170,7 @@ def _posted(prediction: Prediction) -> dict[str, Any]:
     classes in margin space, nobody can tell, so nothing is claimed.
     """
     payload = prediction.payload
-    sent: dict[str, float] = payload.attributions
+    sent: dict[str, float] = payload.attributions or {}
     named = [
         {"feature": name, "value": payload.features.get(name), "contribution": value}
         for name, value in sorted(sent.items(), key=lambda pair: -abs(pair[1]))

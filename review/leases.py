@@ -7,6 +7,24 @@ from uuid import UUID
 from models_registry.errors import Conflict
 from review.models import Lease, QueueItem
 
+# The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
+# WHERE before the wait, and would find a lease alive that ended meanwhile.
+LIVE = """
+    locked AS MATERIALIZED (
+        SELECT id, lease_holder, lease_expires_at, state FROM review_queueitem
+        WHERE lease_token = %(token)s FOR UPDATE
+    ),
+    live AS MATERIALIZED (
+        SELECT id FROM locked
+        WHERE lease_holder = %(holder)s AND state = 'open' AND lease_expires_at > clock_timestamp()
+    )
+"""
+# What an UPDATE of ``review_queueitem i`` joined with ``live`` says besides.
+STILL_HELD = """
+    i.id = live.id AND i.lease_token = %(token)s AND i.lease_holder = %(holder)s AND i.state = 'open'
+    AND i.lease_expires_at > clock_timestamp()
+"""
+
 
 def find(token: UUID) -> Lease | None:
     """The lease of that token with its item, queue, model and prediction, current or past."""

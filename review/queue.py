@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Prefetch, Q
 
 from models_registry.errors import Conflict
 from models_registry.ledger import record
@@ -84,29 +84,26 @@ _TAKE = """
     FROM leased RETURNING item_id, explanation_shown
 """
 _TAKE_FRESH, _TAKE_SKIPPED, _TAKE_NAMED = (_TAKE.format(source=source) for source in (_FRESH, _SKIPPED, _NAMED))
-_RENEW = """
-    WITH renewed AS (
+_RENEW = f"""
+    WITH {leases.LIVE}, renewed AS (
         UPDATE review_queueitem i
         SET lease_expires_at = clock_timestamp() + make_interval(secs => q.lease_seconds)
-        FROM review_reviewqueue q, review_lease l
-        WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.renewals < %(limit)s
-          AND i.lease_token = %(token)s AND i.lease_holder = %(holder)s AND i.state = 'open'
-          AND i.lease_expires_at > clock_timestamp()
+        FROM live, review_reviewqueue q, review_lease l
+        WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.renewals < %(limit)s AND {leases.STILL_HELD}
         RETURNING i.lease_token, i.lease_expires_at
     )
     UPDATE review_lease l SET expires_at = renewed.lease_expires_at, renewals = l.renewals + 1
-    FROM renewed WHERE l.token = renewed.lease_token RETURNING l.token
-"""
-_RELEASE = """
-    WITH released AS (
-        UPDATE review_queueitem SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
-        WHERE lease_token = %(token)s AND lease_holder = %(holder)s AND state = 'open'
-          AND lease_expires_at > clock_timestamp()
-        RETURNING id
+    FROM renewed WHERE l.token = renewed.lease_token
+"""  # noqa: S608
+_RELEASE = f"""
+    WITH {leases.LIVE}, released AS (
+        UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
+        FROM live WHERE {leases.STILL_HELD}
+        RETURNING i.id
     )
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
-    FROM released WHERE token = %(token)s RETURNING token
-"""
+    FROM released WHERE token = %(token)s
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def claim(
         items = _loaded().in_bulk(list(shown)).values()
         claimed = sorted(items, key=lambda i: (i.pk not in fresh, -i.priority, i.enqueued_at, i.pk))
         for one in claimed:
-            if not shown[one.pk] and _explained(one):
+            if one.lease_token is not None and not shown[one.pk] and _explained(one):
                 # Became ready between the two statements; the body that goes out carries it.
                 note_explanation_shown(token=one.lease_token, holder=holder)
     return claimed
@@ -198,10 +195,10 @@ def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> 
             open=Count("pk", filter=Q(state="open")),
             leased=Count("pk", filter=live),
             decided=Count("pk", filter=Q(state="decided")),
-            age=DatabaseNow() - Min("enqueued_at", filter=Q(state="open")),
+            age=Max(DatabaseNow() - F("enqueued_at"), filter=Q(state="open")),
         )
     )
-    found = {row["queue"]: row for row in rows}
+    found: dict[int, dict[str, Any]] = {row["queue"]: dict(row) for row in rows}
     empty = {"open": 0, "leased": 0, "decided": 0, "age": None}
     return {queue.pk: _figures(found.get(queue.pk, empty)) for queue in queues}
 
@@ -236,7 +233,8 @@ def _loaded() -> QuerySet[QueueItem]:
     routing = ("prediction__routing__policy", "prediction__explanation", "prediction__version__contract")
     definitions = Prefetch("model__definitions", LabelDefinition.objects.order_by("-number"))
     decisions = Prefetch("prediction__decisions", ReviewDecision.objects.order_by("id"))
-    return QueueItem.objects.select_related(*related, *routing).prefetch_related(definitions, decisions)
+    several = (definitions, decisions, "prediction__resolutions")
+    return QueueItem.objects.select_related(*related, *routing).prefetch_related(*several)
 
 
 def _explained(item: QueueItem) -> bool:

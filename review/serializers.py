@@ -11,7 +11,10 @@ from review.models import Explanation, Lease, Prediction, QueueItem, ReviewDecis
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+    from models_registry.errors import Fault
     from models_registry.models import RegisteredModel
+    from review.models import PolicyVersion, Resolution, RoutingControl
+    from review.previews import Preview
 
 MAX_BULK = 1000
 
@@ -298,3 +301,73 @@ def queue_body(queue: ReviewQueue, models: QuerySet[RegisteredModel], figures: d
     """A queue with its figures; ``models`` are those that the reader may see."""
     seen = models.filter(queues=queue).values_list("slug", flat=True)
     return {"slug": queue.slug, "models": list(seen), **figures, "paused_at": queue.paused_at}
+
+
+KILL_SWITCH: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "on": {"type": "boolean"},
+        "reason": {"type": "string", "maxLength": 500, "pattern": r"\S"},
+        "expires_at": {"anyOf": [_TIME, {"type": "null"}]},
+    },
+    "required": ["on", "reason"],
+    "additionalProperties": False,
+}
+
+
+def policy_body(
+    policy: PolicyVersion, control: RoutingControl | None, warnings: Sequence[Fault] | None = None
+) -> dict[str, Any]:
+    """A policy with its document and whether it is the live or the shadow one; ``warnings`` where they were sought."""
+    body = {
+        "number": policy.number,
+        "document": policy.document,
+        "note": policy.note,
+        "active": control is not None and control.active_id == policy.pk,
+        "shadow": control is not None and control.shadow_id == policy.pk,
+        "created_by": policy.created_by,
+        "created_at": policy.created_at,
+    }
+    return body if warnings is None else {**body, "warnings": [_warning(warning) for warning in warnings]}
+
+
+def preview_body(preview: Preview, live: int | None) -> dict[str, Any]:
+    """Shares of the replayed predictions under the document and under the live policy, and their difference."""
+    return {
+        "predictions": preview.predictions,
+        **preview.shares,
+        "live": None if preview.live is None else {"number": live, **preview.live},
+        "difference": preview.difference,
+        "changed": preview.changed,
+        "warnings": [_warning(warning) for warning in preview.warnings],
+    }
+
+
+def kill_switch_body(control: RoutingControl, *, on: bool) -> dict[str, Any]:
+    return {
+        "on": on,
+        "reason": control.kill_switch_reason,
+        "expires_at": control.kill_switch_expires_at,
+        "changed_by": control.changed_by,
+        "changed_at": control.changed_at,
+    }
+
+
+def resolution_body(resolution: Resolution) -> dict[str, Any]:
+    """One entry of the feed; its ``id`` is the cursor that comes after it."""
+    return {
+        "id": str(resolution.pk),
+        "prediction": str(resolution.prediction_id),
+        "external_id": resolution.prediction.external_id,
+        "model": resolution.model.slug,
+        "state": "final",
+        "label": resolution.label,
+        "disposition": resolution.disposition,
+        "by": resolution.by,
+        "decision": str(resolution.decision_id) if resolution.decision_id else None,
+        "at": resolution.at,
+    }
+
+
+def _warning(fault: Fault) -> dict[str, str]:
+    return {"pointer": fault.pointer, "code": fault.code, "message": fault.message}

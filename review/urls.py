@@ -2,5 +2,45 @@ from __future__ import annotations
 
 from typing import Any
 
-api_urlpatterns: list[Any] = []
-urlpatterns: list[Any] = []
+from django.urls import path
+
+from review.api import models, policies, predictions, queues, resolutions
+from review.views import policies as policy_pages
+from review.views import queues as queue_pages
+from review.views import review as review_pages
+
+api_urlpatterns: list[Any] = [
+    path("models/", models.ModelList.as_view()),
+    path("models/<slug:slug>/kill-switch/", policies.KillSwitch.as_view()),
+    path("models/<slug:slug>/policies/", policies.PolicyList.as_view()),
+    path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
+    path("models/<slug:slug>/policies/<int:number>/", policies.PolicyDetail.as_view()),
+    path("models/<slug:slug>/policies/<int:number>/activate/", policies.PolicyActivation.as_view()),
+    path("models/<slug:slug>/policies/<int:number>/shadow/", policies.PolicyShadow.as_view()),
+    path("models/<slug:slug>/versions/<str:version>/activate/", models.VersionActivation.as_view()),
+    path("predictions/", predictions.PredictionList.as_view()),
+    path("predictions/bulk/", predictions.PredictionBulk.as_view()),
+    path("predictions/<int:pk>/withdraw/", predictions.PredictionWithdrawal.as_view()),
+    path("resolutions/", resolutions.ResolutionFeed.as_view()),
+    path("queues/", queues.QueueList.as_view()),
+    path("queues/<str:slug>/", queues.QueueDetail.as_view()),
+    path("queues/<str:slug>/claim/", queues.Claim.as_view()),
+    path("leases/<str:token>/renew/", queues.Renew.as_view()),
+    path("leases/<str:token>/release/", queues.Release.as_view()),
+    path("leases/<str:token>/decide/", queues.Decide.as_view()),
+    path("decisions/<str:pk>/undo/", queues.Undo.as_view()),
+]
+urlpatterns: list[Any] = [
+    path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
+    path("models/<slug:slug>/settings/policy/<int:number>/activate/", policy_pages.activate_policy, name="activate-policy"),
+    path("models/<slug:slug>/settings/kill-switch/", policy_pages.kill_switch, name="kill-switch"),
+    path("queues/", queue_pages.queues, name="queues"),
+    path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
+    path("queues/<slug:slug>/review/", review_pages.review, name="review"),
+    path("queues/<slug:slug>/review/claim/", review_pages.claim, name="claim"),
+    path("queues/<slug:slug>/review/undo/<int:pk>/", review_pages.undo, name="undo"),
+    path("queues/<slug:slug>/review/<uuid:token>/decide/", review_pages.decide, name="decide"),
+    path("queues/<slug:slug>/review/<uuid:token>/skip/", review_pages.skip, name="skip"),
+    path("queues/<slug:slug>/review/<uuid:token>/keep/", review_pages.keep, name="keep"),
+    path("queues/<slug:slug>/review/<uuid:token>/explanation/", review_pages.explanation, name="explanation"),
+]

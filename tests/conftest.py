@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.test import override_settings
 from rest_framework.test import APIClient
 
 from models_registry import access
@@ -27,6 +31,15 @@ POLICY: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files_as_they_are() -> Iterator[None]:
+    """Pages name static files without the manifest that only collectstatic makes."""
+    Path(str(settings.STATIC_ROOT)).mkdir(parents=True, exist_ok=True)
+    plain = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    with override_settings(STORAGES={**settings.STORAGES, **plain}):
+        yield
+
+
 @dataclass
 class Cast:
     alice: Any
@@ -37,6 +50,12 @@ class Cast:
     model: RegisteredModel
     other_model: RegisteredModel
     version: ModelVersion
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Hashing that is slow on purpose would be most of the suite's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +9,6 @@ from django.db.models import F, Q
 from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel, ServiceKey
 from models_registry.models.registry import SLUG
 from review.models.prediction import Prediction
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 
 class ReviewQueue(models.Model):
@@ -34,13 +31,13 @@ class ReviewQueue(models.Model):
 
 
 class QueueItemQuerySet(models.QuerySet["QueueItem"]):
-    def open(self) -> QuerySet[QueueItem]:
+    def open(self) -> Self:
         return self.filter(state=QueueItem.State.OPEN)
 
-    def leased(self) -> QuerySet[QueueItem]:
+    def leased(self) -> Self:
         return self.open().filter(lease_expires_at__gt=DatabaseNow())
 
-    def claimable(self) -> QuerySet[QueueItem]:
+    def claimable(self) -> Self:
         return self.open().exclude(lease_expires_at__gt=DatabaseNow())
 
 

@@ -68,10 +68,8 @@ def answers(rows: list[dict[str, Any]], classes: list[str]) -> list[str]:
 
 def encoded(*, dense: bool = True) -> ColumnTransformer:
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=not dense)
-    return ColumnTransformer(
-        [("numbers", make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), NUMERIC), ("words", one_hot, ["country"])],
-        remainder="passthrough",
-    )
+    numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    return ColumnTransformer([("n", numbers, NUMERIC), ("w", one_hot, ["country"])], remainder="passthrough")
 
 
 def explained(model: Any, classes: list[str], *, nulls: bool = False, rows: int = 12) -> list[dict[str, Any]]:
@@ -116,7 +114,7 @@ TWO, THREE = ["ok", "fraud"], ["low", "mid", "high"]
         (make_pipeline(encoded(), KNeighborsClassifier(7)), TWO, "probability", "permutation"),
         (make_pipeline(encoded(), GaussianNB()), THREE, "probability", "permutation"),
         (make_pipeline(encoded(), AdaBoostClassifier(n_estimators=10)), TWO, "probability", "permutation"),
-        (make_pipeline(encoded(), CalibratedClassifierCV(LogisticRegression(max_iter=999))), TWO, "probability", "permutation"),
+        (make_pipeline(encoded(), CalibratedClassifierCV(GaussianNB())), TWO, "probability", "permutation"),
     ],
     ids=lambda value: type(value[-1]).__name__ if hasattr(value, "steps") else None,
 )
@@ -146,10 +144,12 @@ def test_histogram_boosting_with_its_own_categories_is_explained() -> None:
 
 
 def test_bins_unions_and_selected_columns_lead_back_to_their_features() -> None:
-    several = FeatureUnion([("bins", KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf")), ("scaled", StandardScaler())])
+    bins = KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf")
+    several = FeatureUnion([("bins", bins), ("scaled", StandardScaler())])
     numbers = make_pipeline(SimpleImputer(), several, SelectKBest(k=9))
     encode = OneHotEncoder(drop="first", min_frequency=0.05, handle_unknown="infrequent_if_exist")
-    transformer = ColumnTransformer([("n", numbers, make_column_selector("amount|noise")), ("w", encode, ["country", "new"])])
+    measured = make_column_selector("amount|noise")
+    transformer = ColumnTransformer([("n", numbers, measured), ("w", encode, ["country", "new"])])
 
     found = explained(make_pipeline(transformer, LogisticRegression(max_iter=3000)), TWO)
 

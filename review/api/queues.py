@@ -1,0 +1,165 @@
+"""Queues, claims, leases, decisions and undo over HTTP. Thin: parse, call one step, answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from models_registry.api.base import caller, checked, known_parameters, listing
+from models_registry.errors import Forbidden, NotFound
+from models_registry.tasks import ring_webhooks
+from review import decisions, leases, queue
+from review.models import ReviewDecision, ReviewQueue
+from review.serializers import CLAIM, DECISION, RELEASE, decision_body, item_body, lease_body, queue_body
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+    from models_registry.access import Principal
+    from models_registry.models import RegisteredModel
+
+LONGEST_ID = 18
+
+
+class QueueList(APIView):
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: OpenApiResponse(description="queues with depth, oldest age, leased and decided")})
+    def get(self, request: Request) -> Response:
+        models = caller(request).models("read")
+        queues = ReviewQueue.objects.filter(models__in=models).distinct().prefetch_related("models")
+        figures = queue.counts(queues, models)
+        return listing(self, request, queues, lambda row: queue_body(row, models, figures[row.pk]))
+
+
+class QueueDetail(APIView):
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: OpenApiResponse(description="one queue's figures"), 404: OpenApiResponse()})
+    def get(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        row, models = _queue(caller(request), slug, "read")
+        return Response(queue_body(row, models, queue.counts([row], models)[row.pk]))
+
+
+class Claim(APIView):
+    """Lease the next items. 204 says in ``Reason`` why there is none: ``empty``, ``leased`` or ``paused``."""
+
+    scopes = {"post": "review"}
+
+    @extend_schema(
+        request={"application/json": CLAIM},
+        responses={
+            200: OpenApiResponse(description="the leased items with all that a review shows"),
+            204: OpenApiResponse(description="nothing to claim; header Reason: empty, leased or paused"),
+        },
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        row, models = _queue(caller(request), slug, "review")
+        count = max(1, int(checked(CLAIM, request.data).get("prefetch", 1)))
+        holder = caller(request).pseudonym
+        items = queue.claim(queue=row, models=models, holder=holder, count=count)
+        if not items:
+            found = queue.emptiness(queue=row, models=models, holder=holder)
+            return Response(status=204, headers={"Reason": found.reason})
+        bodies = [item_body(item) for item in items]
+        return Response({"items": bodies, "item": bodies[0]})
+
+
+class Renew(APIView):
+    scopes = {"post": "review"}
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="the lease"), 409: OpenApiResponse()})
+    def post(self, request: Request, token: str) -> Response:
+        known_parameters(request)
+        lease = queue.renew(token=_lease(caller(request), token), holder=caller(request).pseudonym)
+        return Response({"lease": lease_body(lease)})
+
+
+class Release(APIView):
+    scopes = {"post": "review"}
+
+    @extend_schema(
+        request={"application/json": RELEASE},
+        responses={200: OpenApiResponse(description="the lease, ended"), 409: OpenApiResponse()},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        known_parameters(request)
+        body = checked(RELEASE, request.data)
+        lease = queue.release(token=_lease(caller(request), token), holder=caller(request).pseudonym, reason=body["reason"])
+        return Response({"lease": lease_body(lease)})
+
+
+class Decide(APIView):
+    """Answer a leased item. The same token with the same answer again returns the same decision."""
+
+    scopes = {"post": "review"}
+
+    @extend_schema(
+        request={"application/json": DECISION},
+        responses={
+            200: OpenApiResponse(description="the decision"),
+            400: OpenApiResponse(description="every fault of the answer, with its pointer"),
+            409: OpenApiResponse(description="lease_expired, lease_lost or already_decided"),
+        },
+    )
+    def post(self, request: Request, token: str) -> Response:
+        known_parameters(request)
+        parsed = _lease(caller(request), token)
+        decision = decisions.decide(token=parsed, principal=caller(request), **checked(DECISION, request.data))
+        ring_webhooks()
+        return Response({"decision": decision_body(decision)})
+
+
+class Undo(APIView):
+    """Take a decision back within the window; the answer is the row that supersedes it."""
+
+    scopes = {"post": "review"}
+
+    @extend_schema(
+        request=None,
+        responses={
+            200: OpenApiResponse(description="the undo, a decision row of kind undo"),
+            403: OpenApiResponse(description="somebody else's decision, and not a lead or owner"),
+            409: OpenApiResponse(description="undo_window_closed, already_undone, superseded or withdrawn"),
+        },
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        known_parameters(request)
+        if not (pk.isascii() and pk.isdecimal() and len(pk) <= LONGEST_ID):
+            raise NotFound
+        decision = ReviewDecision.objects.select_related("model").filter(pk=int(pk)).first()
+        if decision is None:
+            raise NotFound
+        undone = decisions.undo(decision=decision, principal=caller(request))
+        ring_webhooks()
+        return Response({"decision": decision_body(undone)})
+
+
+def _queue(principal: Principal, slug: str, ability: str) -> tuple[ReviewQueue, QuerySet[RegisteredModel]]:
+    """The queue and those of its models on which the principal has the ability; NotFound hides all others."""
+    row = ReviewQueue.objects.filter(slug=slug).first()
+    held = [] if row is None else [abilities for m in row.models.all() if (abilities := principal.abilities(m))]
+    if row is None or not held:
+        raise NotFound(f"there is no queue {slug[:80]!r}")
+    if not any(ability in abilities for abilities in held):
+        raise Forbidden(f"this needs {ability!r} on a model of queue {slug!r}")
+    return row, principal.models(ability).filter(queues=row)
+
+
+def _lease(principal: Principal, token: str) -> UUID:
+    """The token, once it is known that its model, if it has one, is not hidden from the principal."""
+    try:
+        parsed = UUID(token)
+    except ValueError:
+        raise NotFound("a lease token is a UUID") from None
+    lease = leases.find(parsed)
+    if lease is not None:
+        principal.require("review", lease.item.model)
+    return parsed
