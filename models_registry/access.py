@@ -21,7 +21,7 @@ from models_registry.ledger import record
 from models_registry.models import Invitation, Membership, Person, RegisteredModel, ServiceKey
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
 # What each role of a person may do, in the words of the key scopes, plus the pages' finer ones.
@@ -117,13 +117,13 @@ def model_for(principal: Principal, slug: str, ability: str | tuple[str, ...]) -
     return model
 
 
-def person_of(user: AbstractUser) -> Person:
+def person_of(user: User) -> Person:
     """The person behind a Django user, made on first sight."""
     person, _ = Person.objects.get_or_create(user=user, defaults={"pseudonym": f"r-{secrets.token_hex(4)}"})
     return person
 
 
-def principal_of_user(user: AbstractUser) -> Principal:
+def principal_of_user(user: User) -> Principal:
     return Principal(name=user.get_username(), pseudonym=person_of(user).pseudonym, user=user)
 
 
@@ -177,7 +177,7 @@ def revoke_service_key(*, key: ServiceKey, actor: str) -> None:
             record(actor=actor, action="service_key.revoked", subject=key.prefix, model=key.model)
 
 
-def grant_role(*, user: AbstractUser, model: RegisteredModel, role: str, actor: str) -> Membership:
+def grant_role(*, user: User, model: RegisteredModel, role: str, actor: str) -> Membership:
     with transaction.atomic():
         person_of(user)
         membership, created = Membership.objects.get_or_create(
@@ -233,7 +233,7 @@ def open_invitation(token: str) -> Invitation:
     return invitation
 
 
-def accept_invitation(*, token: str, user: AbstractUser) -> Membership:
+def accept_invitation(*, token: str, user: User) -> Membership:
     """Turn an open invitation into a role, once."""
     with transaction.atomic():
         invitation = open_invitation(token)
@@ -245,10 +245,10 @@ def accept_invitation(*, token: str, user: AbstractUser) -> Membership:
         return grant_role(user=user, model=invitation.model, role=invitation.role, actor=invitation.created_by)
 
 
-def create_user(*, username: str, password: str) -> AbstractUser:
+def create_user(*, username: str, password: str) -> User:
     """A new person who can sign in; the caller has validated the password."""
     users = get_user_model()
     with transaction.atomic():
-        user: AbstractUser = users.objects.create_user(username=username, password=password)
+        user: User = users.objects.create_user(username=username, password=password)
         person_of(user)
     return user

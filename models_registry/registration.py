@@ -16,13 +16,13 @@ from models_registry.ledger import record
 from models_registry.models import Artifact, DataContract, LabelDefinition, Membership, ModelVersion, RegisteredModel
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
 
 # It stands in addresses, so no slash, space or percent sign.
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")
 
 
-def register_model(*, body: Any, actor: str, owner: AbstractUser | None) -> RegisteredModel:
+def register_model(*, body: Any, actor: str, owner: User | None) -> RegisteredModel:
     """Make a model from its declaration, with its first label definition and, for a person, their ownership.
 
     A binary model's positive class is the second one where none is declared, as scikit-learn sorts them.

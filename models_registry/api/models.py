@@ -22,7 +22,7 @@ class ModelList(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(responses=serializers.page_of(serializers.MODEL_ANSWER))
+    @extend_schema(operation_id="models_list", responses={200: serializers.page_of(serializers.MODEL_ANSWER)})
     def get(self, request: Request) -> Response:
         rows = caller(request).models("read").select_related("champion")
         return listing(self, request, rows, serializers.model_body)
@@ -31,7 +31,7 @@ class ModelList(APIView):
 class ModelDetail(APIView):
     scopes = {"get": "read"}
 
-    @extend_schema(responses=serializers.MODEL_ANSWER)
+    @extend_schema(responses={200: serializers.MODEL_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         return Response(serializers.model_body(access.model_for(caller(request), slug, "read")))
@@ -40,7 +40,9 @@ class ModelDetail(APIView):
 class DefinitionList(APIView):
     scopes = {"get": "read", "post": "admin"}
 
-    @extend_schema(responses=serializers.page_of(serializers.DEFINITION_ANSWER))
+    @extend_schema(
+        operation_id="models_definitions_list", responses={200: serializers.page_of(serializers.DEFINITION_ANSWER)}
+    )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         return listing(self, request, model.definitions.all(), serializers.definition_body)
@@ -60,7 +62,7 @@ class Champion(APIView):
 
     scopes = {"get": ("ingest", "read")}
 
-    @extend_schema(responses=serializers.CHAMPION_ANSWER)
+    @extend_schema(responses={200: serializers.CHAMPION_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, ("ingest", "read"))
@@ -74,7 +76,9 @@ class Champion(APIView):
 class PromotionList(APIView):
     scopes = {"get": "read", "post": "admin"}
 
-    @extend_schema(responses=serializers.page_of(serializers.PROMOTION_ANSWER))
+    @extend_schema(
+        operation_id="models_promotions_list", responses={200: serializers.page_of(serializers.PROMOTION_ANSWER)}
+    )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         rows = model.promotions.select_related("model", "version", "previous")

@@ -51,7 +51,9 @@ class VersionList(APIView):
     scopes = {"get": "read", "post": "admin"}
     parser_classes = [MultiPartParser, *APIView.parser_classes]
 
-    @extend_schema(responses=serializers.page_of(serializers.VERSION_ANSWER))
+    @extend_schema(
+        operation_id="models_versions_list", responses={200: serializers.page_of(serializers.VERSION_ANSWER)}
+    )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         rows = model.versions.select_related("model", "contract", "parent").prefetch_related("gate_results")
@@ -76,7 +78,7 @@ class VersionList(APIView):
 class VersionDetail(APIView):
     scopes = {"get": "read"}
 
-    @extend_schema(responses=serializers.VERSION_ANSWER)
+    @extend_schema(responses={200: serializers.VERSION_ANSWER})
     def get(self, request: Request, slug: str, version: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "read")

@@ -28,7 +28,7 @@ class WebhookList(APIView):
 
     scopes = {"get": "read", "post": "admin", "delete": "admin"}
 
-    @extend_schema(responses=serializers.page_of(serializers.WEBHOOK_ANSWER))
+    @extend_schema(operation_id="webhooks_list", responses={200: serializers.page_of(serializers.WEBHOOK_ANSWER)})
     def get(self, request: Request) -> Response:
         rows = _endpoints(caller(request), "read").select_related("model")
         return listing(self, request, rows, serializers.webhook_body)
@@ -60,7 +60,7 @@ class WebhookList(APIView):
 class WebhookDetail(APIView):
     scopes = {"get": "read", "delete": "admin"}
 
-    @extend_schema(responses=serializers.WEBHOOK_ANSWER)
+    @extend_schema(responses={200: serializers.WEBHOOK_ANSWER})
     def get(self, request: Request, number: str) -> Response:
         known_parameters(request)
         return Response(serializers.webhook_body(_endpoint(caller(request), number, "read")))
