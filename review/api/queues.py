@@ -91,8 +91,9 @@ class Release(APIView):
     )
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)
-        body = checked(RELEASE, request.data)
-        lease = queue.release(token=_lease(caller(request), token), holder=caller(request).pseudonym, reason=body["reason"])
+        reason = checked(RELEASE, request.data)["reason"]
+        principal = caller(request)
+        lease = queue.release(token=_lease(principal, token), holder=principal.pseudonym, reason=reason)
         return Response({"lease": lease_body(lease)})
 
 
