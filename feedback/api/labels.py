@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from feedback import datasets, labels
 from models_registry import access
-from models_registry.api.base import known_parameters
+from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Labels(APIView):
     )
     def get(self, request: Request, slug: str) -> HttpResponseBase:
         known_parameters(request, "after", "limit", "format")
-        model = access.model_for(request.user, slug, "export")
+        model = access.model_for(caller(request), slug, "export")
         after, limit = _number(request, "after", 0, None), _number(request, "limit", LONGEST, LONGEST)
         # What was accepted before this request is in the answer, whether or not a worker has come by.
         labels.pull_all()

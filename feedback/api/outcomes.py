@@ -12,7 +12,7 @@ from feedback import outcomes
 from feedback.serializers import OUTCOME, OUTCOMES, outcome_body
 from feedback.tasks import ring_labels
 from models_registry import access
-from models_registry.api.base import checked, known_parameters
+from models_registry.api.base import caller, checked, known_parameters
 from models_registry.errors import Fault, NotFound
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Outcome(APIView):
     def post(self, request: Request) -> Response:
         known_parameters(request)
         body = checked(OUTCOME, request.data)
-        access.model_for(request.user, body["model"], "ingest")
-        [recorded] = outcomes.record(bodies=[body], actor=request.user.name)
+        access.model_for(caller(request), body["model"], "ingest")
+        [recorded] = outcomes.record(bodies=[body], actor=caller(request).name)
         ring_labels()
         return Response(outcome_body(recorded), status=202)
 
@@ -43,8 +43,8 @@ class OutcomeBulk(APIView):
     def post(self, request: Request) -> Response:
         known_parameters(request)
         bodies = checked(OUTCOMES, request.data)["outcomes"]
-        _may_report(request.user, bodies)
-        recorded = outcomes.record(bodies=bodies, actor=request.user.name, prefix="/outcomes")
+        _may_report(caller(request), bodies)
+        recorded = outcomes.record(bodies=bodies, actor=caller(request).name, prefix="/outcomes")
         replayed = sum(answer.replayed for answer in recorded)
         ring_labels()
         results = [outcome_body(answer) for answer in recorded]

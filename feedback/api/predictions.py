@@ -13,7 +13,7 @@ from feedback.api.numbers import number
 from feedback.models import Label
 from feedback.serializers import label_body
 from models_registry import access
-from models_registry.api.base import known_parameters, listing
+from models_registry.api.base import caller, known_parameters, listing
 from models_registry.errors import Fault, Invalid, NotFound
 from review.api import predictions as ingest_api
 from review.models import Prediction
@@ -37,16 +37,16 @@ class PredictionList(ingest_api.PredictionList):
         given = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
         if faults := [Fault(f"/{name}", "invalid_text", "no id has NUL") for name in given if "\0" in given[name]]:
             raise Invalid("a parameter is not text", code="invalid_parameter", errors=faults)
-        rows = Prediction.objects.filter(model__in=request.user.models("read"))
+        rows = Prediction.objects.filter(model__in=caller(request).models("read"))
         if "model" in given:
-            rows = Prediction.objects.filter(model=access.model_for(request.user, given.pop("model"), "read"))
+            rows = Prediction.objects.filter(model=access.model_for(caller(request), given.pop("model"), "read"))
         if given.get("status", "received") not in Prediction.Status.values:
             fault = Fault("/status", "not_allowed", f"choose one of {', '.join(Prediction.Status.values)}")
             raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
         return listing(self, request, with_labels(rows.filter(**given)), represented, *FILTERS)
 
     def represent(self, prediction: Prediction) -> dict[str, Any]:
-        return represented(with_labels(Prediction.objects).get(pk=prediction.pk))
+        return represented(with_labels(Prediction.objects.all()).get(pk=prediction.pk))
 
 
 class PredictionDetail(APIView):
@@ -57,7 +57,7 @@ class PredictionDetail(APIView):
     @extend_schema(responses={200: dict})
     def get(self, request: Request, pk: str) -> Response:
         known_parameters(request)
-        seen = Prediction.objects.filter(model__in=request.user.models("read"), pk=number(pk))
+        seen = Prediction.objects.filter(model__in=caller(request).models("read"), pk=number(pk))
         found = with_labels(seen).first()
         if found is None:
             raise NotFound("there is no such prediction")
@@ -68,7 +68,7 @@ class PredictionWithdrawal(ingest_api.PredictionWithdrawal):
     """Withdraw a prediction; the answer shows its labels too."""
 
     def represent(self, prediction: Prediction) -> dict[str, Any]:
-        return represented(with_labels(Prediction.objects).get(pk=prediction.pk))
+        return represented(with_labels(Prediction.objects.all()).get(pk=prediction.pk))
 
 
 def with_labels(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from feedback import monitoring
 from feedback.estimators import METRICS
 from models_registry import access
-from models_registry.api.base import known_parameters, version_for
+from models_registry.api.base import caller, known_parameters, version_for
 from models_registry.errors import Fault, Invalid
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Quality(APIView):
     @extend_schema(parameters=[OpenApiParameter(name, str) for name in PARAMETERS], responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request, *PARAMETERS)
-        model = access.model_for(request.user, slug, "read")
+        model = access.model_for(caller(request), slug, "read")
         given = request.query_params
         start, end = _time(request, "from"), _time(request, "to")
         if start is not None and end is not None and start >= end:
@@ -58,7 +58,7 @@ class Delays(APIView):
     @extend_schema(responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
-        return Response(monitoring.delays(model=access.model_for(request.user, slug, "read")))
+        return Response(monitoring.delays(model=access.model_for(caller(request), slug, "read")))
 
 
 def _metrics(request: Request) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from feedback.models import SnapshotPart
 from feedback.serializers import NOTHING, snapshot_body
 from feedback.tasks import ring_snapshots
 from models_registry import access, artifacts
-from models_registry.api.base import checked, known_parameters, listing
+from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
@@ -40,18 +40,18 @@ class SnapshotList(APIView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
-        model = access.model_for(request.user, slug, "read")
+        model = access.model_for(caller(request), slug, "read")
         return listing(self, request, _snapshots(model), snapshot_body)
 
     @extend_schema(request={"application/json": NOTHING}, responses={202: dict})
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
-        model = access.model_for(request.user, slug, "export")
+        model = access.model_for(caller(request), slug, "export")
         # The scope read is for GET; a person who may export may also take a snapshot.
-        if request.user.key is not None and "admin" not in request.user.abilities(model):
+        if caller(request).key is not None and "admin" not in caller(request).abilities(model):
             raise Forbidden("a key needs the scope 'admin' to take a snapshot")
         checked(NOTHING, request.data or {})
-        snapshot = datasets.request_snapshot(model=model, actor=request.user.name)
+        snapshot = datasets.request_snapshot(model=model, actor=caller(request).name)
         ring_snapshots()
         return Response(snapshot_body(_snapshots(model).get(pk=snapshot.pk)), status=202)
 
@@ -64,7 +64,7 @@ class SnapshotDetail(APIView):
     @extend_schema(responses={200: dict})
     def get(self, request: Request, slug: str, pk: str) -> Response:
         known_parameters(request)
-        model = access.model_for(request.user, slug, "read")
+        model = access.model_for(caller(request), slug, "read")
         snapshot = _snapshots(model).filter(pk=number(pk)).first()
         if snapshot is None:
             raise NotFound(f"model {slug!r} has no snapshot {pk}")
@@ -79,7 +79,7 @@ class SnapshotFile(APIView):
     @extend_schema(responses={(200, PARQUET): bytes, (206, PARQUET): bytes})
     def get(self, request: Request, slug: str, pk: str, place: str) -> HttpResponseBase:
         known_parameters(request)
-        model = access.model_for(request.user, slug, "export")
+        model = access.model_for(caller(request), slug, "export")
         parts = SnapshotPart.objects.select_related("artifact").filter(snapshot__model=model, snapshot_id=number(pk))
         part = parts.filter(number=number(place), snapshot__status="ready").first()
         if part is None:
@@ -109,7 +109,7 @@ def _ranged(request: Request, part: SnapshotPart) -> HttpResponseBase:
     if wanted is None:
         return FileResponse(file, content_type=PARQUET, as_attachment=True, filename=f"snapshot-{name}")
     start, end = wanted
-    response = StreamingHttpResponse(_slice(file, start, end), status=206, content_type=PARQUET)
+    response = StreamingHttpResponse(_Slice(file, start, end), status=206, content_type=PARQUET)
     response["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     response["Content-Length"] = str(end - start)
     return response
@@ -131,9 +131,15 @@ def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
     return int(first), min(size, int(last) + 1) if last else size
 
 
-def _slice(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    with file:
-        file.seek(start)
-        while start < end and (chunk := file.read(min(CHUNK, end - start))):
-            start += len(chunk)
+class _Slice:
+    """Some bytes of an open file; the response closes it, read or not."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self.file, self.start, self.end = file, start, end
+        self.close = file.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        place = self.file.seek(self.start)
+        while place < self.end and (chunk := self.file.read(min(CHUNK, self.end - place))):
+            place += len(chunk)
             yield chunk

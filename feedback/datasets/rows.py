@@ -29,6 +29,7 @@ _ARRIVAL = """
     WHERE r.model_id = %s AND r.review <> 'none'
     GROUP BY r.review
 """
+_OWN = ("id", "prediction_id", "selection", "propensity", "observed_at")
 _FIELDS = {
     "external_id": F("prediction__external_id"),
     "entity_id": F("prediction__entity_id"),
@@ -95,7 +96,7 @@ def rows_of(
     labels = (
         Label.objects.filter(model=model, retired_at__isnull=True, id__gt=after, id__lte=upto)
         .order_by("id")
-        .values("id", "prediction_id", "selection", "propensity", "observed_at", disposition=Subquery(newest), **_FIELDS)
+        .values(*_OWN, disposition=Subquery(newest), **_FIELDS)
     )
     for found in labels.iterator(chunk_size=CHUNK):
         yield _row(dict(found), model, columns, arrival, now)

@@ -108,10 +108,9 @@ def load(
     group: str | None = None,
 ) -> Population:
     """Read the window. Withdrawn and not yet routed predictions are not part of it."""
-    standing = {"retired_at__isnull": True}
     newest = Resolution.objects.filter(prediction=OuterRef("pk")).order_by("-id").values("disposition")[:1]
-    review = Q(**{f"reviewed__{name}": value for name, value in standing.items()}, reviewed__source="review")
-    outcome = Q(**{f"observed__{name}": value for name, value in standing.items()}, observed__source="outcome")
+    standing = Q(labels__retired_at__isnull=True)
+    review, outcome = standing & Q(labels__source="review"), standing & Q(labels__source="outcome")
     rows = (
         within(model, start, end, version)
         .exclude(status=Prediction.Status.WITHDRAWN)

@@ -1,0 +1,74 @@
+"""What workers do for feedback. Messages carry nothing; every task looks for its rows itself."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from feedback import datasets, labels, retraining
+from models_registry.doorbells import Doorbell
+
+# Well inside the soft time limit; what is left over is rung for again.
+BUDGET_SECONDS = 10.0
+_SNAPSHOT_SECONDS = settings.REVIEWHUB["TRAINING_SECONDS"]
+# The fit has its own clock in the child; before it a snapshot may be built, after it the candidate is checked.
+_TRAINING_SECONDS = settings.REVIEWHUB["TRAINING_SECONDS"] + settings.REVIEWHUB["CHECK_SECONDS"] + 600
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def pull_labels() -> None:
+    """Turn accepted decisions and outcomes into labels, until nothing is left."""
+    _labels.answered()
+    deadline = time.monotonic() + BUDGET_SECONDS
+    while labels.pull():
+        if time.monotonic() > deadline:
+            ring_labels()
+            return
+
+
+@shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def build_snapshot() -> None:
+    """Build the snapshots that wait, and those whose worker died."""
+    _snapshots.answered()
+    for snapshot_id in datasets.unfinished():
+        datasets.build(snapshot_id=snapshot_id, wait=False)
+
+
+@shared_task(soft_time_limit=_TRAINING_SECONDS, time_limit=_TRAINING_SECONDS + 60)  # type: ignore[untyped-decorator]
+def run_training() -> None:
+    """Carry out the training run that has waited longest; ring again for the next."""
+    _training.answered()
+    waiting = retraining.waiting()
+    if waiting:
+        retraining.run(run_id=waiting[0])
+    if len(waiting) > 1:
+        ring_training()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def resume_training() -> None:
+    """Put runs whose worker died back in the queue, and ring for those that no doorbell was heard for."""
+    if retraining.resume_stale():
+        ring_training()
+
+
+def ring_labels() -> None:
+    """Wake the label puller after the present transaction."""
+    _labels.ring()
+
+
+def ring_snapshots() -> None:
+    """Wake the snapshot builder after the present transaction."""
+    _snapshots.ring()
+
+
+def ring_training() -> None:
+    """Wake training after the present transaction."""
+    _training.ring()
+
+
+_labels = Doorbell(pull_labels)
+_snapshots = Doorbell(build_snapshot)
+_training = Doorbell(run_training)
