@@ -1,6 +1,6 @@
 """The policy document: its faults, its meaning, and the one choice it makes about a prediction. Pure."""
 
-from review.policies.choice import Case, Choice, Setting, choose, draw, gate_unrouted
+from review.policies.choice import Case, Choice, Setting, choose, draw, gate_unrouted, unsampled_propensity
 from review.policies.document import POLICY, Facts, faults, warnings
 from review.policies.policy import Branch, Hold, Policy, Rule, Sampling, parse
 from review.policies.staleness import stale_groups
@@ -22,5 +22,6 @@ __all__ = [
     "gate_unrouted",
     "parse",
     "stale_groups",
+    "unsampled_propensity",
     "warnings",
 ]

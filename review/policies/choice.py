@@ -120,7 +120,7 @@ def choose(policy: Policy | None, case: Case, draw: float) -> Choice:
     floor = 0.0 if policy is None else policy.audit_floor
     propensity = max(p_gate, audit_probability(findings), sampled, floor)
     review = review_of(draw, p_gate, propensity)
-    chance = ()
+    chance: tuple[str, ...] = ()
     if review == "audit":
         chance = tuple(name for name, p in ((SAMPLING, sampled), (AUDIT_FLOOR, floor)) if draw < p)
     gated = review == "gate"
@@ -140,6 +140,13 @@ def choose(policy: Policy | None, case: Case, draw: float) -> Choice:
         hold_seconds=hold.timeout_seconds if hold else None,
         hold_fallback=hold.on_timeout if hold else "",
     )
+
+
+def unsampled_propensity(policy: Policy, case: Case) -> float:
+    """The propensity that gates, audits and the audit floor give, without any sampling."""
+    findings = examine(policy, case)
+    p_gate = gate_probability(findings, forced_reasons(policy, case.setting, findings))
+    return max(p_gate, audit_probability(findings), policy.audit_floor)
 
 
 def gate_unrouted(setting: Setting, draw: float) -> Choice:

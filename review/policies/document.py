@@ -179,8 +179,8 @@ def _sampling_faults(document: dict[str, Any]) -> list[Fault]:
     if not isinstance(sampling, dict) or not isinstance(kind, str) or kind not in SAMPLING_KEYS:
         return []
     if kind not in AVAILABLE_SAMPLING:
-        known = " and ".join(AVAILABLE_SAMPLING)
-        return [Fault("/sampling/kind", "not_available", f"sampling {kind!r} is not available yet; {known} are")]
+        available = " and ".join(AVAILABLE_SAMPLING)
+        return [Fault("/sampling/kind", "not_available", f"sampling {kind!r} is not available yet; {available} are")]
     known = SAMPLING_KEYS["active"] | SAMPLING_KEYS["epsilon"]
     found = [
         Fault(f"/sampling/{key}", "unknown_field", f"sampling {kind!r} takes no {key!r}")
@@ -188,7 +188,8 @@ def _sampling_faults(document: dict[str, Any]) -> list[Fault]:
     ]
     if kind == "none":
         return found
-    budget, floor = sampling.get("budget"), document.get("audit_floor", DEFAULT_AUDIT_FLOOR)
+    budget: Any = sampling.get("budget")
+    floor: Any = document.get("audit_floor", DEFAULT_AUDIT_FLOOR)
     if "budget" not in sampling:
         found.append(Fault("/sampling/budget", "required", "which share of all traffic is reviewed?"))
     elif _number(budget) and _number(floor) and 0 <= budget <= 1 and floor >= budget:

@@ -72,6 +72,7 @@ def parse(document: Mapping[str, Any]) -> Policy:
     branches = tuple(_branch(entry) for entry in document.get("review", ()))
     sampling = document.get("sampling", {"kind": "none"})
     hold = document.get("hold", {})
+    conditions = [rule.when for rule in found_rules] + [branch.when for branch in branches]
     per_day = document.get("capacity", {}).get("per_day")
     return Policy(
         rules=found_rules,
@@ -80,7 +81,7 @@ def parse(document: Mapping[str, Any]) -> Policy:
         audit_floor=float(document.get("audit_floor", DEFAULT_AUDIT_FLOOR)),
         hold=Hold(timeout_seconds=hold.get("timeout_seconds"), on_timeout=hold.get("on_timeout", "hold")),
         per_day=None if per_day is None else int(per_day),
-        fields=frozenset().union(*(rules.fields(part.when) for part in (*found_rules, *branches))),
+        fields=frozenset().union(*(rules.fields(when) for when in conditions)),
     )
 
 

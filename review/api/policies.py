@@ -1,0 +1,160 @@
+"""Policies and the kill switch over HTTP. Thin: parse, call one step, answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from models_registry.access import model_for
+from models_registry.api.base import caller, checked, known_parameters, listing
+from models_registry.errors import Fault, Invalid
+from models_registry.schemas import instant
+from review import policy_facts, policy_versions, previews
+from review.models import RoutingControl
+from review.policies import POLICY
+from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, preview_body
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+    from models_registry.models import RegisteredModel
+
+MAX_LAST = 20_000
+_BODY = {"application/json": POLICY}
+
+
+class PolicyList(APIView):
+    """The policies of a model, newest first. POST stores a document; it is not obeyed before its activation."""
+
+    scopes = {"get": "read", "post": "admin"}
+
+    @extend_schema(responses={200: OpenApiResponse(description="policies, newest first")})
+    def get(self, request: Request, slug: str) -> Response:
+        model = model_for(caller(request), slug, "read")
+        control = _control(model)
+        return listing(self, request, model.policies.all(), lambda policy: policy_body(policy, control))
+
+    @extend_schema(request=_BODY, responses={201: OpenApiResponse(description="the policy with its number")})
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = model_for(caller(request), slug, "admin")
+        policy = policy_versions.create(model=model, document=request.data, actor=caller(request).name)
+        warnings = previews.warnings_of(model=model, document=policy.document)
+        return Response(policy_body(policy, _control(model), warnings), status=201)
+
+
+class PolicyDetail(APIView):
+    scopes = {"get": "read"}
+
+    @extend_schema(responses={200: OpenApiResponse(description="one policy")})
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        known_parameters(request)
+        model = model_for(caller(request), slug, "read")
+        return Response(policy_body(policy_versions.find(model=model, number=number), _control(model)))
+
+
+class PolicyPreview(APIView):
+    """What a document would have done with the last predictions. Changes nothing."""
+
+    scopes = {"post": "preview"}
+
+    @extend_schema(
+        request=_BODY,
+        parameters=[OpenApiParameter("last", int, description=f"how many predictions, 1 to {MAX_LAST}")],
+        responses={200: OpenApiResponse(description="shares reviewed, held, audited, refused, beside the live policy")},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request, "last")
+        model = model_for(caller(request), slug, "preview")
+        found = policy_versions.preview(model=model, document=request.data, last=_last(request))
+        control = _control(model)
+        return Response(preview_body(found, control.active.number if control and control.active else None))
+
+
+class PolicyActivation(APIView):
+    """Make a policy the live one. Going back is activating an older number."""
+
+    scopes = {"post": "admin"}
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="the live policy, with warnings")})
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        _no_body(request)
+        model = model_for(caller(request), slug, "admin")
+        policy = policy_versions.find(model=model, number=number)
+        control = policy_versions.activate(policy=policy, actor=caller(request).name)
+        warnings = previews.warnings_of(model=model, document=policy.document)
+        return Response(policy_body(policy, control, warnings))
+
+
+class PolicyShadow(APIView):
+    """Name the policy that is watched without being obeyed."""
+
+    scopes = {"post": "admin"}
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="the shadow policy")})
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        _no_body(request)
+        model = model_for(caller(request), slug, "admin")
+        policy = policy_versions.find(model=model, number=number)
+        control = policy_versions.shadow(policy=policy, actor=caller(request).name)
+        return Response(policy_body(policy, control))
+
+
+class KillSwitch(APIView):
+    """While it is on, every new prediction of the model is held for a person."""
+
+    scopes = {"get": "read", "post": "admin"}
+
+    @extend_schema(responses={200: OpenApiResponse(description="whether it is on, since when and why")})
+    def get(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        return self._answer(policy_versions.control_of(model=model_for(caller(request), slug, "read")))
+
+    @extend_schema(
+        request={"application/json": KILL_SWITCH}, responses={200: OpenApiResponse(description="the switch as it is")}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        model = model_for(caller(request), slug, "admin")
+        body = checked(KILL_SWITCH, request.data)
+        control = policy_versions.set_kill_switch(
+            model=model,
+            on=body["on"],
+            reason=body["reason"].strip(),
+            expires_at=None if body.get("expires_at") is None else _time(body["expires_at"]),
+            actor=caller(request).name,
+        )
+        return self._answer(control)
+
+    def _answer(self, control: RoutingControl) -> Response:
+        return Response(kill_switch_body(control, on=policy_facts.is_stopped(control, timezone.now())))
+
+
+def _control(model: RegisteredModel) -> RoutingControl | None:
+    return RoutingControl.objects.select_related("active").filter(model=model).first()
+
+
+def _no_body(request: Request) -> None:
+    """An empty body or an empty object; anything else was meant for another endpoint."""
+    known_parameters(request)
+    if request.data not in ({}, None):
+        raise Invalid("this endpoint takes no body", errors=[Fault("", "not_allowed", "leave the body empty")])
+
+
+def _last(request: Request) -> int:
+    text = request.query_params.get("last", str(previews.LAST))
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= MAX_LAST):
+        fault = Fault("/last", "out_of_range", f"1 to {MAX_LAST} predictions")
+        raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
+    return int(text)
+
+
+def _time(text: str) -> Any:
+    try:
+        return instant(text.upper())
+    except ValueError as error:
+        raise Invalid(errors=[Fault("/expires_at", "format", str(error))]) from None

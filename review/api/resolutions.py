@@ -1,0 +1,72 @@
+"""The feed of final resolutions: what a caller polls to act on held cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from models_registry.access import model_for
+from models_registry.api.base import caller, known_parameters
+from models_registry.errors import Fault, Invalid
+from models_registry.models import RegisteredModel
+from review import resolutions
+from review.serializers import resolution_body
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+_MAX_CURSOR = 2**63 - 1
+
+
+class ResolutionFeed(APIView):
+    """Final resolutions in the order of their commits. ``cursor`` of one answer is ``after`` of the next.
+
+    It never skips one: an id that is not in an answer yet is larger than every id that is.
+    """
+
+    scopes = {"get": "read"}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("model", str, description="only this model"),
+            OpenApiParameter("after", str, description="the cursor of the last answer"),
+            OpenApiParameter("page_size", int, description=f"1 to {MAX_PAGE_SIZE}"),
+        ],
+        responses={200: OpenApiResponse(description="results, cursor, next while there are more, previous: null")},
+    )
+    def get(self, request: Request) -> Response:
+        known_parameters(request, "model", "after", "page_size")
+        size = _number(request, "page_size", PAGE_SIZE, least=1, most=MAX_PAGE_SIZE)
+        after = _number(request, "after", 0, least=0, most=_MAX_CURSOR)
+        models = caller(request).models("read")
+        if (slug := request.query_params.get("model")) is not None:
+            models = RegisteredModel.objects.filter(pk=model_for(caller(request), slug, "read").pk)
+        rows = list(resolutions.feed(models=models, after=after)[: size + 1])
+        more, rows = len(rows) > size, rows[:size]
+        cursor = rows[-1].pk if rows else after
+        query = request.query_params.copy()
+        query["after"] = str(cursor)
+        return Response(
+            {
+                "results": [resolution_body(row) for row in rows],
+                "cursor": str(cursor),
+                "next": request.build_absolute_uri(f"{request.path}?{query.urlencode()}") if more else None,
+                "previous": None,
+            }
+        )
+
+
+def _number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and least <= int(text) <= most):
+        code = "invalid_cursor" if name == "after" else "invalid_parameter"
+        fault = Fault(f"/{name}", "out_of_range", f"a whole number from {least} to {most}")
+        raise Invalid(f"{name}: {fault.message}", code=code, errors=[fault])
+    return int(text)
