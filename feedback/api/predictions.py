@@ -31,7 +31,11 @@ class PredictionList(ingest_api.PredictionList):
 
     scopes = {**ingest_api.PredictionList.scopes, "get": "read"}
 
-    @extend_schema(parameters=[OpenApiParameter(name, str) for name in FILTERS], responses={200: dict})
+    @extend_schema(
+        operation_id="predictions_list",
+        parameters=[OpenApiParameter(name, str) for name in FILTERS],
+        responses={200: dict},
+    )
     def get(self, request: Request) -> Response:
         known_parameters(request, *FILTERS, "cursor", "page_size")
         given = {name: request.query_params[name] for name in FILTERS if name in request.query_params}

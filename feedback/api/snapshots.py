@@ -38,7 +38,7 @@ class SnapshotList(APIView):
 
     scopes = {"get": "read", "post": "export"}
 
-    @extend_schema(responses={200: dict})
+    @extend_schema(operation_id="models_snapshots_list", responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         return listing(self, request, _snapshots(model), snapshot_body)
