@@ -2,5 +2,46 @@ from __future__ import annotations
 
 from typing import Any
 
-api_urlpatterns: list[Any] = []
-urlpatterns: list[Any] = []
+from django.urls import path, re_path
+
+from feedback.api import labels, outcomes, predictions, quality, retrainings, snapshots
+from feedback.views import home as home_page
+from feedback.views import labels as label_pages
+from feedback.views import models as model_pages
+from feedback.views import predictions as prediction_pages
+from feedback.views import quality as quality_page
+from review.api.predictions import PredictionBulk
+
+api_urlpatterns: list[Any] = [
+    path("predictions/", predictions.PredictionList.as_view()),
+    # Before the path of one prediction, which takes any name.
+    path("predictions/bulk/", PredictionBulk.as_view()),
+    path("predictions/<str:pk>/", predictions.PredictionDetail.as_view()),
+    path("predictions/<int:pk>/withdraw/", predictions.PredictionWithdrawal.as_view()),
+    path("outcomes/", outcomes.Outcome.as_view()),
+    path("outcomes/bulk/", outcomes.OutcomeBulk.as_view()),
+    path("models/<slug:slug>/labels/", labels.Labels.as_view()),
+    path("models/<slug:slug>/quality/", quality.Quality.as_view()),
+    path("models/<slug:slug>/delays/", quality.Delays.as_view()),
+    path("models/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view()),
+    path("models/<slug:slug>/snapshots/<str:pk>/", snapshots.SnapshotDetail.as_view()),
+    re_path(
+        r"^models/(?P<slug>[-\w]+)/snapshots/(?P<pk>[^/]+)/parts/(?P<place>[^/]+)/?$", snapshots.SnapshotFile.as_view()
+    ),
+    path("models/<slug:slug>/retrainings/", retrainings.RetrainingList.as_view()),
+    path("models/<slug:slug>/retrainings/<str:pk>/", retrainings.RetrainingDetail.as_view()),
+]
+urlpatterns: list[Any] = [
+    path("", home_page.home, name="home"),
+    path("predictions/", prediction_pages.predictions, name="predictions"),
+    path("predictions/<int:pk>/", prediction_pages.prediction, name="prediction"),
+    path("models/<slug:slug>/", model_pages.model, name="model"),
+    path("models/<slug:slug>/versions/<str:version>/promote/", model_pages.promote, name="promote"),
+    path("models/<slug:slug>/rollback/", model_pages.rollback, name="rollback"),
+    path("models/<slug:slug>/retrain/", model_pages.retrain, name="retrain"),
+    path("models/<slug:slug>/runs/", model_pages.runs, name="runs"),
+    path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
+    path("models/<slug:slug>/labels/", label_pages.labels, name="labels"),
+    path("models/<slug:slug>/snapshots/", label_pages.snapshots, name="snapshots"),
+    path("models/<slug:slug>/snapshots/take/", label_pages.take_snapshot, name="take-snapshot"),
+]
