@@ -29,8 +29,12 @@ from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecisi
 LONGEST_RATIONALE = 10_000
 LONGEST_ACTIVE_SECONDS = 7 * 24 * 3600.0
 
+# The prediction before its items, here, in undo and in withdrawal: one order, no deadlock.
 _CLOSE = f"""
-    WITH {leases.LIVE}, closed AS (
+    WITH prediction AS MATERIALIZED (
+        SELECT id FROM review_prediction WHERE id = %(prediction)s FOR NO KEY UPDATE
+    ),
+    {leases.live("(SELECT id FROM prediction) IS NOT NULL")}, closed AS (
         UPDATE review_queueitem i
         SET state = %(state)s, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,
             closed_at = CASE WHEN %(state)s = 'decided' THEN clock_timestamp() END
@@ -98,15 +102,11 @@ def decide(
     if faults := _faults(answer, seconds_active, item.model, definition):
         raise Invalid("this answer is not one the model's label definition allows", errors=faults)
     with transaction.atomic():
-        # The prediction before its items, here, in undo and in withdrawal: one order, no deadlock.
-        prediction = Prediction.objects.select_for_update(no_key=True).get(pk=item.prediction_id)
-        state = QueueItem.State.OPEN if abstain else QueueItem.State.DECIDED
-        if not _close(token, principal.pseudonym, state):
+        if not _close(lease, principal.pseudonym, abstain):
             return _replayed(token, reviewer, answer)
-        _refuse_second_answer(prediction, reviewer)
         decision = _write(lease, reviewer, answer, definition, seconds_active)
-        if not abstain and _settle(prediction):
-            _resolve(prediction, item, decision)
+        if not abstain and _settle(item.prediction):
+            _resolve(item, decision)
     return decision
 
 
@@ -143,9 +143,11 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
     return undone
 
 
-def _close(token: UUID, holder: str, state: str) -> int:
+def _close(lease: Lease, holder: str, abstain: bool) -> int:
+    state = QueueItem.State.OPEN if abstain else QueueItem.State.DECIDED
+    values = {"token": lease.token, "holder": holder, "state": state, "prediction": lease.item.prediction_id}
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, {"token": token, "holder": holder, "state": state})
+        cursor.execute(_CLOSE, values)
         return int(cursor.rowcount)
 
 
@@ -153,19 +155,18 @@ def _write(
     lease: Lease, reviewer: Reviewer, answer: Answer, definition: LabelDefinition, seconds_active: float | None
 ) -> ReviewDecision:
     item = lease.item
-    # The item's row is locked by the update before, so the tail cannot move under us.
-    tail = ReviewDecision.objects.filter(item=item, superseded_by__isnull=True).first()
+    # The prediction and the item are locked by the update before, so nothing is added under us.
+    earlier = list(ReviewDecision.objects.filter(prediction=item.prediction_id))
+    _refuse_second_answer(earlier, reviewer)
+    superseded = {row.supersedes_id for row in earlier}
+    tail = next((row for row in earlier if row.item_id == item.pk and row.pk not in superseded), None)
     return ReviewDecision.objects.create(
         item=item, prediction_id=item.prediction_id, model=item.model, supersedes=tail, lease=lease,
         reviewer=reviewer.pseudonym, user=reviewer.user, service_key=reviewer.principal.key, definition=definition,
         label=answer.label, abstained=answer.abstained, reason_codes=list(answer.reason_codes),
         rationale=answer.rationale, confidence=answer.confidence, first_answer=answer.first_answer,
-        seconds_active=seconds_active, explanation_shown=_shown(lease), claimed_at=lease.claimed_at,
+        seconds_active=seconds_active, explanation_shown=lease.explanation_shown, claimed_at=lease.claimed_at,
     )  # fmt: skip
-
-
-def _shown(lease: Lease) -> bool:
-    return bool(Lease.objects.values_list("explanation_shown", flat=True).get(pk=lease.pk))
 
 
 def _settle(prediction: Prediction) -> bool:
@@ -175,17 +176,15 @@ def _settle(prediction: Prediction) -> bool:
     return bool(settled.update(status=Prediction.Status.DECIDED))
 
 
-def _resolve(prediction: Prediction, item: QueueItem, decision: ReviewDecision) -> None:
+def _resolve(item: QueueItem, decision: ReviewDecision) -> None:
     """Tell the caller, unless an audit only confirms what the caller was told already."""
     assert decision.label is not None
-    disposition = item.model.disposition_for(decision.label)
-    told = Resolution.objects.filter(prediction=prediction).order_by("-id").first()
-    agrees = told is not None and (told.label, told.disposition) == (decision.label, disposition)
-    if agrees and item.kind != QueueItem.Kind.GATE and told is not None and told.decision_id is None:
-        return
-    resolutions.resolve(
-        prediction=prediction, label=decision.label, disposition=disposition, by=Resolution.By.PERSON, decision=decision
-    )
+    said = {"label": decision.label, "disposition": item.model.disposition_for(decision.label)}
+    if item.kind != QueueItem.Kind.GATE:
+        told = Resolution.objects.filter(prediction=item.prediction_id).order_by("-id").first()
+        if told is not None and {"label": told.label, "disposition": told.disposition} == said and not told.decision_id:
+            return
+    resolutions.resolve(prediction=item.prediction, by=Resolution.By.PERSON, decision=decision, **said)
 
 
 def _restore_resolution(prediction: Prediction, undone: ReviewDecision) -> None:
@@ -205,10 +204,10 @@ def _replayed(token: UUID, reviewer: Reviewer, answer: Answer) -> ReviewDecision
     raise leases.refusal(token, reviewer.principal.pseudonym)
 
 
-def _refuse_second_answer(prediction: Prediction, reviewer: Reviewer) -> None:
-    undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
-    answers = ReviewDecision.objects.filter(prediction=prediction, reviewer=reviewer.pseudonym, kind="decision")
-    if answers.exclude(Exists(undone)).exists():
+def _refuse_second_answer(earlier: Sequence[ReviewDecision], reviewer: Reviewer) -> None:
+    undone = {row.supersedes_id for row in earlier if row.kind == ReviewDecision.Kind.UNDO}
+    answers = [row for row in earlier if row.kind == ReviewDecision.Kind.DECISION and row.pk not in undone]
+    if any(row.reviewer == reviewer.pseudonym for row in answers):
         raise Conflict(f"{reviewer.pseudonym} has answered this prediction already", code="already_decided")
 
 

@@ -9,10 +9,10 @@ from review.models import Lease, QueueItem
 
 # The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
 # WHERE before the wait, and would find a lease alive that ended meanwhile.
-LIVE = """
+_LIVE = """
     locked AS MATERIALIZED (
         SELECT id, lease_holder, lease_expires_at, state FROM review_queueitem
-        WHERE lease_token = %(token)s FOR UPDATE
+        WHERE lease_token = %(token)s AND {first} FOR UPDATE
     ),
     live AS MATERIALIZED (
         SELECT id FROM locked
@@ -24,6 +24,11 @@ STILL_HELD = """
     i.id = live.id AND i.lease_token = %(token)s AND i.lease_holder = %(holder)s AND i.state = 'open'
     AND i.lease_expires_at > clock_timestamp()
 """
+
+
+def live(first: str = "true") -> str:
+    """CTEs that lock the token's item and tell by ``live`` whether it is still held; ``first`` is evaluated before."""
+    return _LIVE.replace("{first}", first)
 
 
 def find(token: UUID) -> Lease | None:

@@ -85,7 +85,7 @@ _TAKE = """
 """
 _TAKE_FRESH, _TAKE_SKIPPED, _TAKE_NAMED = (_TAKE.format(source=source) for source in (_FRESH, _SKIPPED, _NAMED))
 _RENEW = f"""
-    WITH {leases.LIVE}, renewed AS (
+    WITH {leases.live()}, renewed AS (
         UPDATE review_queueitem i
         SET lease_expires_at = clock_timestamp() + make_interval(secs => q.lease_seconds)
         FROM live, review_reviewqueue q, review_lease l
@@ -96,7 +96,7 @@ _RENEW = f"""
     FROM renewed WHERE l.token = renewed.lease_token
 """  # noqa: S608
 _RELEASE = f"""
-    WITH {leases.LIVE}, released AS (
+    WITH {leases.live()}, released AS (
         UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
         FROM live WHERE {leases.STILL_HELD}
         RETURNING i.id
@@ -129,7 +129,7 @@ def claim(
         fresh = set(shown)
         if item is None and len(shown) < count:
             shown |= _take(_TAKE_SKIPPED, {**values, "count": count - len(shown)})
-        items = _loaded().in_bulk(list(shown)).values()
+        items = _loaded(list(shown), queue)
         claimed = sorted(items, key=lambda i: (i.pk not in fresh, -i.priority, i.enqueued_at, i.pk))
         for one in claimed:
             if one.lease_token is not None and not shown[one.pk] and _explained(one):
@@ -227,14 +227,20 @@ def _change(statement: str, values: dict[str, Any]) -> int:
         return int(cursor.rowcount)
 
 
-def _loaded() -> QuerySet[QueueItem]:
-    """Items with all that a review shows, in a fixed number of queries."""
-    related = ("model", "queue", "prediction__model", "prediction__version", "prediction__payload")
-    routing = ("prediction__routing__policy", "prediction__explanation", "prediction__version__contract")
-    definitions = Prefetch("model__definitions", LabelDefinition.objects.order_by("-number"))
-    decisions = Prefetch("prediction__decisions", ReviewDecision.objects.order_by("id"))
-    several = (definitions, decisions, "prediction__resolutions")
-    return QueueItem.objects.select_related(*related, *routing).prefetch_related(*several)
+def _loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
+    """Items with all that a review shows, in a fixed number of queries; none where nothing was claimed."""
+    if not ids:
+        return []
+    related = ("payload", "routing__policy", "explanation", "version__contract")
+    rows = QueueItem.objects.select_related(*(f"prediction__{name}" for name in related)).filter(pk__in=ids)
+    items = list(rows.prefetch_related("prediction__decisions", "prediction__resolutions"))
+    definitions = Prefetch("definitions", LabelDefinition.objects.order_by("-number"))
+    models = RegisteredModel.objects.prefetch_related(definitions).in_bulk({item.model_id for item in items})
+    for item in items:
+        # Not joined: planning a wide join takes longer than running it.
+        item.queue, item.model = queue, models[item.model_id]
+        item.prediction.model = item.prediction.version.model = item.model
+    return items
 
 
 def _explained(item: QueueItem) -> bool:
