@@ -3,7 +3,8 @@
     python examples/closed_loop.py --key rh_… --csv german_credit.csv --target credit --positive 2 --costs 5,1
 
 The key needs the scope ``admin`` (`python manage.py create_service_key example --scope admin`). The last
-``--rows`` rows play the live traffic of the past weeks; a scikit-learn pipeline is trained on the others.
+``--rows`` rows play the live traffic of the past weeks; a scikit-learn pipeline is trained on a few of the
+others, as a young product's is, so that there is something to learn (``--train-rows`` gives it more).
 The reviewer of this story knows the truth, so every step can be checked. One clear line and exit 1 if one fails.
 """
 
@@ -34,6 +35,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 PATIENCE_SECONDS = 300
 MAX_LISTED_VALUES = 200
 BULK = 100
+FEWEST_TO_TRAIN = 50
 # The traffic is placed between these days ago, so that by now every outcome could have been seen.
 FIRST_DAY, LAST_DAY, OUTCOME_DAYS = 60, 10, 7
 POLICY: dict[str, Any] = {
@@ -80,8 +82,9 @@ def read_case(options: argparse.Namespace) -> Case:
     table = table.dropna(subset=[options.target]).sample(frac=1.0, random_state=0).reset_index(drop=True)
     labels, features = table.pop(options.target).map(str), list(table.columns)
     classes = sorted(labels.unique())
-    if len(classes) < 2 or len(table) < options.rows + 50:
-        raise FailedError(f"{len(table)} rows of {len(classes)} classes: needs 2 classes and {options.rows + 50} rows")
+    if len(classes) < 2 or len(table) < options.rows + FEWEST_TO_TRAIN:
+        needed = f"needs 2 classes and {options.rows + FEWEST_TO_TRAIN} rows"
+        raise FailedError(f"{options.csv} has {len(table)} rows of {len(classes)} classes: {needed}")
     positive = options.positive or (classes[-1] if len(classes) == 2 else None)
     if positive is not None and positive not in classes:
         raise FailedError(f"--positive {positive!r} is none of the classes {', '.join(classes)}")
@@ -90,17 +93,26 @@ def read_case(options: argparse.Namespace) -> Case:
     for feature in described:
         if feature["dtype"] in ("category", "text"):
             table[feature["name"]] = table[feature["name"]].map(str, na_action="ignore")
-    training, traffic = table.iloc[: -options.rows], table.iloc[-options.rows :]
+    trained_on = min(options.train_rows, len(table) - options.rows)
+    training, traffic = table.iloc[:trained_on], table.iloc[-options.rows :]
     return Case(
         features=features,
         contract={"features": described},
         classes=classes,
         positive=positive,
         training=training,
-        training_labels=labels.iloc[: -options.rows],
+        training_labels=spoiled(labels.iloc[:trained_on], options.wrong_labels),
         traffic=json.loads(traffic.to_json(orient="records", double_precision=15)),
         truth=labels.iloc[-options.rows :].tolist(),
     )
+
+
+def spoiled(labels: pandas.Series, share: float) -> pandas.Series:
+    """The labels with a share of them exchanged among each other: a version 1 that has much to learn."""
+    chosen = labels.sample(frac=share, random_state=0)
+    shuffled = labels.copy()
+    shuffled[chosen.index] = chosen.sample(frac=1.0, random_state=1).to_numpy()
+    return shuffled
 
 
 def describe(column: pandas.Series) -> dict[str, Any]:
@@ -292,7 +304,9 @@ def promote(api: Api, slug: str, candidate: str) -> bool:
     except RefusedError as refusal:
         if refusal.status != 409:
             raise
-        say(f"   not promoted, as it should be: {refusal}")
+        say(f"   refused, as it should be: {refusal.detail}")
+        for fault in refusal.errors:
+            say(f"   {fault['pointer']} {fault['code']}")
         return False
     say(f"   {candidate} is the champion now")
     return True
@@ -337,9 +351,12 @@ def tell(options: argparse.Namespace) -> None:
     serve(service, case, run["candidate"] if promoted else "1")
 
 
-def _costs(text: str) -> tuple[float, float]:
-    missed, alarm = text.split(",")
-    return float(missed), float(alarm)
+def two_costs(text: str) -> tuple[float, float]:
+    try:
+        missed, alarm = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers such as 5,1") from None
+    return missed, alarm
 
 
 def main() -> int:
@@ -351,12 +368,20 @@ def main() -> int:
     parser.add_argument("--target", required=True, help="the column to predict")
     parser.add_argument("--positive", help="the class that is to be found, for two classes")
     parser.add_argument(
-        "--costs", type=_costs, default=(1.0, 1.0), metavar="FN,FP", help="of missing one, of a false alarm"
+        "--costs", type=two_costs, default=(1.0, 1.0), metavar="FN,FP", help="of missing one, of a false alarm"
     )
     parser.add_argument("--rows", type=int, default=300, help="how many rows play the live traffic")
+    parser.add_argument("--train-rows", type=int, default=150, help="how many rows version 1 is trained on")
+    parser.add_argument(
+        "--wrong-labels", type=float, default=0.0, metavar="SHARE", help="share of them whose labels are mixed up"
+    )
     parser.add_argument("--slug", help="name of the model; default: from the file, with a random end")
+    options = parser.parse_args()
     try:
-        tell(parser.parse_args())
+        tell(options)
+    except requests.ConnectionError:
+        print(f"\nfailed: nothing answers at {options.url}; is ReviewHub running there?", file=sys.stderr)
+        return 1
     except (FailedError, RefusedError, requests.RequestException, OSError, ValueError) as error:
         print(f"\nfailed: {error}", file=sys.stderr)
         return 1

@@ -29,7 +29,7 @@ class RefusedError(Exception):
         faults = "; ".join(f"{fault['pointer']} {fault['message']}" for fault in problem.get("errors", []))
         where = f"{response.request.method} {response.request.path_url}"
         super().__init__(f"{where}: {response.status_code} {problem.get('detail', response.reason)} {faults}".strip())
-        self.status, self.code = response.status_code, problem.get("code", "")
+        self.status, self.code, self.detail = response.status_code, problem.get("code", ""), problem.get("detail", "")
         self.errors: list[dict[str, str]] = problem.get("errors", [])
 
 
@@ -73,7 +73,7 @@ class ExampleService:
         self.version = ""
         self.sha256: str | None = None
         self.estimator: Any = None
-        self.after: str | None = None
+        self.after = "0"
         # What was done about each case, by its external id; the newest answer holds.
         self.acted: dict[str, str] = {}
 
@@ -94,22 +94,24 @@ class ExampleService:
 
     def score(self, records: list[dict[str, Any]]) -> list[dict[str, float]]:
         """The champion's scores of each record, by class."""
-        found = self.estimator.predict_proba(pandas.DataFrame(records))
+        # A null becomes what the model was trained with: not a number.
+        table = pandas.DataFrame(records).fillna(float("nan")).infer_objects()
+        found = self.estimator.predict_proba(table)
         names = [str(label) for label in self.estimator.classes_]
         return [dict(zip(names, map(float, row), strict=True)) for row in found]
 
     def act(self) -> list[dict[str, Any]]:
         """Do what the feed of final resolutions says since the last time; returns the new ones."""
-        new = []
-        while True:
-            parameters = {"model": self.model} if self.after is None else {"model": self.model, "after": self.after}
-            page = self.api.get("/resolutions/", **parameters)
-            new += page["results"]
-            if not page["results"]:
-                return new
+        new: list[dict[str, Any]] = []
+        more = True
+        while more:
+            page = self.api.get("/resolutions/", model=self.model, after=self.after)
             for resolution in page["results"]:
                 self.acted[resolution["external_id"]] = resolution["disposition"]
-            self.after = page["next"]
+            new += page["results"]
+            # Kept even when there was nothing: the next look starts where this one ended.
+            self.after, more = page["cursor"], page["next"] is not None
+        return new
 
 
 def main() -> int:

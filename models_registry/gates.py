@@ -74,10 +74,10 @@ def not_worse_cost(evidence: dict[str, Any]) -> Verdict:
     figures = f"cost per prediction {_signed(found)} against the champion on {_rows(evidence)}, {margin:.4f} allowed"
     if found["high"] <= margin:
         return Verdict("not_worse_cost", PASSED, f"{figures}: not worse", evidence=known)
-    if found["estimate"] <= margin and found["low"] <= 0:
+    if found["low"] <= 0:
         why = "these rows are too few to rule out that it is worse by more"
         return Verdict("not_worse_cost", INSUFFICIENT, f"{figures}: {why}", evidence=known)
-    return Verdict("not_worse_cost", FAILED, f"{figures}: it is worse", evidence=known)
+    return Verdict("not_worse_cost", FAILED, f"{figures}: worse beyond chance", evidence=known)
 
 
 def better_than_constant(evidence: dict[str, Any]) -> Verdict:
@@ -86,8 +86,10 @@ def better_than_constant(evidence: dict[str, Any]) -> Verdict:
         return Verdict("better_than_constant", INSUFFICIENT, why, evidence=found)
     figures = f"log loss {_signed(found)} against predicting the class shares for every row"
     if found["estimate"] < 0:
-        return Verdict("better_than_constant", PASSED, f"{figures}: better than a constant", evidence=found)
-    return Verdict("better_than_constant", FAILED, f"{figures}: no better than a constant", evidence=found)
+        return Verdict(
+            "better_than_constant", PASSED, f"{figures}: lower than a constant on these rows", evidence=found
+        )
+    return Verdict("better_than_constant", FAILED, f"{figures}: no lower than a constant on these rows", evidence=found)
 
 
 def effective_sample(evidence: dict[str, Any]) -> Verdict:

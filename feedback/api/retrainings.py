@@ -15,7 +15,7 @@ from feedback.models import DatasetSnapshot, TrainingRun
 from feedback.serializers import RETRAINING, training_run_body
 from feedback.tasks import ring_training
 from models_registry import access
-from models_registry.api.base import checked, known_parameters, listing
+from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import Fault, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -31,18 +31,18 @@ class RetrainingList(APIView):
 
     @extend_schema(responses={200: {"type": "object"}})
     def get(self, request: Request, slug: str) -> Response:
-        model = access.model_for(request.user, slug, "read")
+        model = access.model_for(caller(request), slug, "read")
         return listing(self, request, _runs(model).order_by("-id"), training_run_body)
 
     @extend_schema(request={"application/json": RETRAINING}, responses={202: {"type": "object"}})
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
-        model = access.model_for(request.user, slug, "admin")
+        model = access.model_for(caller(request), slug, "admin")
         body = checked(RETRAINING, request.data)
         run = retraining.request(
             model=model,
             reason=body["reason"],
-            actor=request.user.name,
+            actor=caller(request).name,
             snapshot=_snapshot(model, body.get("snapshot")),
             estimator=body.get("estimator", ""),
         )
@@ -58,7 +58,7 @@ class RetrainingDetail(APIView):
     @extend_schema(responses={200: {"type": "object"}})
     def get(self, request: Request, slug: str, pk: str) -> Response:
         known_parameters(request)
-        model = access.model_for(request.user, slug, "read")
+        model = access.model_for(caller(request), slug, "read")
         run = _runs(model).filter(pk=number(pk)).first()
         if run is None:
             raise NotFound(f"model {slug!r} has no training run {pk}")
