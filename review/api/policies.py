@@ -42,7 +42,7 @@ class PolicyList(APIView):
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = model_for(caller(request), slug, "admin")
-        policy = policy_versions.create(model=model, document=request.data, actor=caller(request).name)
+        policy = policy_versions.create(model=model, document=_document(request), actor=caller(request).name)
         warnings = previews.warnings_of(model=model, document=policy.document)
         return Response(policy_body(policy, _control(model), warnings), status=201)
 
@@ -70,7 +70,7 @@ class PolicyPreview(APIView):
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request, "last")
         model = model_for(caller(request), slug, "preview")
-        found = policy_versions.preview(model=model, document=request.data, last=_last(request))
+        found = policy_versions.preview(model=model, document=_document(request), last=_last(request))
         control = _control(model)
         return Response(preview_body(found, control.active.number if control and control.active else None))
 
@@ -143,6 +143,13 @@ def _no_body(request: Request) -> None:
     known_parameters(request)
     if request.data not in ({}, None):
         raise Invalid("this endpoint takes no body", errors=[Fault("", "not_allowed", "leave the body empty")])
+
+
+def _document(request: Request) -> Any:
+    """The body; no body at all is not the empty policy."""
+    if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
+        raise Invalid("send the policy document", errors=[Fault("", "required", "the body is empty")])
+    return request.data
 
 
 def _last(request: Request) -> int:
