@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -22,46 +21,8 @@ from models_registry import access
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, Person, RegisteredModel
-from models_registry.schemas import pointer
-from review import leases, resolutions
+from review import answers, leases, resolutions
 from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecision
-
-LONGEST_RATIONALE = 10_000
-LONGEST_ACTIVE_SECONDS = 7 * 24 * 3600.0
-
-# The prediction before its items, here, in undo and in withdrawal: one order, no deadlock.
-_CLOSE = f"""
-    WITH prediction AS MATERIALIZED (
-        SELECT id FROM review_prediction WHERE id = %(prediction)s FOR NO KEY UPDATE
-    ),
-    {leases.live("(SELECT id FROM prediction) IS NOT NULL")}, closed AS (
-        UPDATE review_queueitem i
-        SET state = %(state)s, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,
-            closed_at = CASE WHEN %(state)s = 'decided' THEN clock_timestamp() END
-        FROM live WHERE {leases.STILL_HELD}
-        RETURNING i.id
-    )
-    UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'decided' FROM closed WHERE token = %(token)s
-"""  # noqa: S608
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the person said, as far as it makes two requests the same answer."""
-
-    label: str | None
-    abstained: bool
-    reason_codes: tuple[str, ...]
-    rationale: str
-    confidence: float | None
-    first_answer: str | None
-
-    def same_as(self, decision: ReviewDecision) -> bool:
-        given = (decision.label, decision.abstained, tuple(decision.reason_codes), decision.rationale)
-        rest = (decision.confidence, decision.first_answer)
-        return (*given, *rest) == (
-            self.label, self.abstained, self.reason_codes, self.rationale, self.confidence, self.first_answer
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,9 +58,9 @@ def decide(
     item = lease.item
     principal.require("review", item.model)
     reviewer = _reviewer(principal, item.model, on_behalf_of)
-    answer = Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
+    answer = answers.Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
     definition = _definition(lease)
-    if faults := _faults(answer, seconds_active, item.model, definition):
+    if faults := answers.faults(answer, seconds_active, item.model, definition):
         raise Invalid("this answer is not one the model's label definition allows", errors=faults)
     with transaction.atomic():
         if not _close(lease, principal.pseudonym, abstain):
@@ -145,14 +106,15 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
 
 def _close(lease: Lease, holder: str, abstain: bool) -> int:
     state = QueueItem.State.OPEN if abstain else QueueItem.State.DECIDED
-    values = {"token": lease.token, "holder": holder, "state": state, "prediction": lease.item.prediction_id}
+    prediction: int = lease.item.prediction_id
+    values: dict[str, Any] = {"token": lease.token, "holder": holder, "state": state, "prediction": prediction}
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, values)
+        cursor.execute(leases.CLOSE, values)
         return int(cursor.rowcount)
 
 
 def _write(
-    lease: Lease, reviewer: Reviewer, answer: Answer, definition: LabelDefinition, seconds_active: float | None
+    lease: Lease, reviewer: Reviewer, answer: answers.Answer, definition: LabelDefinition, seconds_active: float | None
 ) -> ReviewDecision:
     item = lease.item
     # The prediction and the item are locked by the update before, so nothing is added under us.
@@ -197,7 +159,7 @@ def _restore_resolution(prediction: Prediction, undone: ReviewDecision) -> None:
         )
 
 
-def _replayed(token: UUID, reviewer: Reviewer, answer: Answer) -> ReviewDecision:
+def _replayed(token: UUID, reviewer: Reviewer, answer: answers.Answer) -> ReviewDecision:
     decision = ReviewDecision.objects.filter(lease_id=token, lease__holder=reviewer.principal.pseudonym).first()
     if decision is not None and decision.reviewer == reviewer.pseudonym and answer.same_as(decision):
         return decision
@@ -256,30 +218,3 @@ def _definition(lease: Lease) -> LabelDefinition:
     """The label definition that held when the item was claimed: the one the reviewer was shown."""
     definitions = LabelDefinition.objects.filter(model=lease.item.model).order_by("-number")
     return definitions.filter(created_at__lte=lease.claimed_at).first() or definitions.order_by("number")[0]
-
-
-def _faults(
-    answer: Answer, seconds_active: float | None, model: RegisteredModel, definition: LabelDefinition
-) -> list[Fault]:
-    faults = []
-    if answer.label is None and not answer.abstained:
-        faults.append(Fault("/label", "required", "give a label, or abstain"))
-    if answer.label is not None and answer.abstained:
-        faults.append(Fault("/abstain", "conflict", "an abstention has no label"))
-    for name, value in (("label", answer.label), ("first_answer", answer.first_answer)):
-        if value is not None and value not in model.classes:
-            faults.append(Fault(f"/{name}", "not_allowed", f"choose one of {', '.join(model.classes)}"))
-    allowed = [] if answer.label is None else definition.reason_codes.get(answer.label, [])
-    for i, code in enumerate(answer.reason_codes):
-        if code in answer.reason_codes[:i]:
-            faults.append(Fault(pointer("reason_codes", i), "duplicate", "this reason code is given twice"))
-        elif code not in allowed:
-            known = ", ".join(allowed) or "none"
-            faults.append(Fault(pointer("reason_codes", i), "not_allowed", f"reason codes for this answer: {known}"))
-    if len(answer.rationale) > LONGEST_RATIONALE:
-        faults.append(Fault("/rationale", "length", f"at most {LONGEST_RATIONALE} characters"))
-    if answer.confidence is not None and not 0 <= answer.confidence <= 1:
-        faults.append(Fault("/confidence", "out_of_range", "a confidence is from 0 to 1"))
-    if seconds_active is not None and not (isfinite(seconds_active) and 0 <= seconds_active <= LONGEST_ACTIVE_SECONDS):
-        faults.append(Fault("/seconds_active", "out_of_range", "seconds from 0 to one week"))
-    return faults

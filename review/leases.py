@@ -1,4 +1,7 @@
-"""What a lease token still allows, and the exact refusal when it allows nothing any more."""
+"""What a lease token still allows: the statements that use it, and the exact refusal when it allows nothing.
+
+Each statement changes a row only while the lease is live, and counts the lease rows it changed.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,51 @@ _LIVE = """
     )
 """
 # What an UPDATE of ``review_queueitem i`` joined with ``live`` says besides.
-STILL_HELD = """
+_STILL_HELD = """
     i.id = live.id AND i.lease_token = %(token)s AND i.lease_holder = %(holder)s AND i.state = 'open'
     AND i.lease_expires_at > clock_timestamp()
 """
 
 
-def live(first: str = "true") -> str:
+def _live(first: str = "true") -> str:
     """CTEs that lock the token's item and tell by ``live`` whether it is still held; ``first`` is evaluated before."""
     return _LIVE.replace("{first}", first)
+
+
+RENEW = f"""
+    WITH {_live()}, renewed AS (
+        UPDATE review_queueitem i
+        SET lease_expires_at = clock_timestamp() + make_interval(secs => q.lease_seconds)
+        FROM live, review_reviewqueue q, review_lease l
+        WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.renewals < %(limit)s AND {_STILL_HELD}
+        RETURNING i.lease_token, i.lease_expires_at
+    )
+    UPDATE review_lease l SET expires_at = renewed.lease_expires_at, renewals = l.renewals + 1
+    FROM renewed WHERE l.token = renewed.lease_token
+"""  # noqa: S608
+RELEASE = f"""
+    WITH {_live()}, released AS (
+        UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
+        FROM live WHERE {_STILL_HELD}
+        RETURNING i.id
+    )
+    UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
+    FROM released WHERE token = %(token)s
+"""  # noqa: S608
+# The prediction before its items, in a decision, in undo and in withdrawal: one order, no deadlock.
+CLOSE = f"""
+    WITH prediction AS MATERIALIZED (
+        SELECT id FROM review_prediction WHERE id = %(prediction)s FOR NO KEY UPDATE
+    ),
+    {_live("(SELECT id FROM prediction) IS NOT NULL")}, closed AS (
+        UPDATE review_queueitem i
+        SET state = %(state)s, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,
+            closed_at = CASE WHEN %(state)s = 'decided' THEN clock_timestamp() END
+        FROM live WHERE {_STILL_HELD}
+        RETURNING i.id
+    )
+    UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'decided' FROM closed WHERE token = %(token)s
+"""  # noqa: S608
 
 
 def find(token: UUID) -> Lease | None:

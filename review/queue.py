@@ -84,26 +84,6 @@ _TAKE = """
     FROM leased RETURNING item_id, explanation_shown
 """
 _TAKE_FRESH, _TAKE_SKIPPED, _TAKE_NAMED = (_TAKE.format(source=source) for source in (_FRESH, _SKIPPED, _NAMED))
-_RENEW = f"""
-    WITH {leases.live()}, renewed AS (
-        UPDATE review_queueitem i
-        SET lease_expires_at = clock_timestamp() + make_interval(secs => q.lease_seconds)
-        FROM live, review_reviewqueue q, review_lease l
-        WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.renewals < %(limit)s AND {leases.STILL_HELD}
-        RETURNING i.lease_token, i.lease_expires_at
-    )
-    UPDATE review_lease l SET expires_at = renewed.lease_expires_at, renewals = l.renewals + 1
-    FROM renewed WHERE l.token = renewed.lease_token
-"""  # noqa: S608
-_RELEASE = f"""
-    WITH {leases.live()}, released AS (
-        UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
-        FROM live WHERE {leases.STILL_HELD}
-        RETURNING i.id
-    )
-    UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
-    FROM released WHERE token = %(token)s
-"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -141,7 +121,7 @@ def claim(
 def renew(*, token: UUID, holder: str) -> Lease:
     """Give a live lease its full time again, at most LEASE_RENEWALS times; Conflict says why not."""
     limit = settings.REVIEWHUB["LEASE_RENEWALS"]
-    if not _change(_RENEW, {"token": token, "holder": holder, "limit": limit}):
+    if not _change(leases.RENEW, {"token": token, "holder": holder, "limit": limit}):
         lease = leases.find(token)
         if lease is not None and lease.holder == holder and lease.ending is None and lease.renewals >= limit:
             raise Conflict("this lease was renewed as often as it can be; decide, or release it", code="lease_limit")
@@ -152,7 +132,7 @@ def renew(*, token: UUID, holder: str) -> Lease:
 def release(*, token: UUID, holder: str, reason: str = "") -> Lease:
     """Give an item back undecided. It goes to others first; safe to repeat."""
     reason = reason[:LONGEST_REASON]
-    released = _change(_RELEASE, {"token": token, "holder": holder, "reason": reason})
+    released = _change(leases.RELEASE, {"token": token, "holder": holder, "reason": reason})
     lease = leases.find(token)
     if lease is not None and (released or (lease.ending == Lease.Ending.RELEASED and lease.holder == holder)):
         return lease
@@ -163,7 +143,7 @@ def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) 
     """Give back every live lease of a holder on these models, as when a role is taken away; returns how many."""
     held = QueueItem.objects.leased().filter(lease_holder=holder, model__in=models)
     tokens = list(held.values_list("lease_token", flat=True))
-    return sum(_change(_RELEASE, {"token": token, "holder": holder, "reason": reason}) for token in tokens)
+    return sum(_change(leases.RELEASE, {"token": token, "holder": holder, "reason": reason}) for token in tokens)
 
 
 def note_explanation_shown(*, token: UUID, holder: str) -> None:
