@@ -120,6 +120,11 @@ class DatasetSnapshot(models.Model):
     class Meta:
         ordering = ["-id"]
 
+    def ended(self) -> bool:
+        """Whether it is written or given up by now, as the database knows it."""
+        over = (DatasetSnapshot.Status.READY, DatasetSnapshot.Status.FAILED)
+        return DatasetSnapshot.objects.filter(pk=self.pk, status__in=over).exists()
+
 
 class SnapshotPart(models.Model):
     snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.CASCADE, related_name="parts")
@@ -163,6 +168,10 @@ class TrainingRun(models.Model):
 
     class Meta:
         ordering = ["-id"]
+
+    def ended(self) -> bool:
+        """Whether the run is over by now, as the database knows it."""
+        return TrainingRun.objects.filter(pk=self.pk, finished_at__isnull=False).exists()
 
 
 class SimulatedTruth(models.Model):

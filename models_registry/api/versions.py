@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from models_registry import access, registration, serializers, tasks
 from models_registry.api.base import caller, known_parameters, listing, version_for
 from models_registry.api.uploads import version_arguments
-from models_registry.errors import Fault, Unprocessable
+from models_registry.errors import Invalid, Fault
 from models_registry.models import ModelVersion
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class VersionDetail(APIView):
         return Response(serializers.version_body(version_for(model, version)))
 
 
-def _rejection(version: ModelVersion) -> Unprocessable:
+def _rejection(version: ModelVersion) -> Invalid:
     """What the worker found, which it wrote down as ``code: sentence``."""
     code, _, reason = version.state_reason.partition(": ")
     place = "/artifact" if version.artifact_id and code != "invalid_reference" else "/reference"
-    return Unprocessable(f"rejected: {reason}", code=code, errors=[Fault(place, code, reason)])
+    return Invalid(f"rejected: {reason}", code=code, errors=[Fault(place, code, reason)])

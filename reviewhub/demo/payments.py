@@ -1,6 +1,6 @@
 """A generated stream of card payments with known truth. Simulated, and called so on every page.
 
-The champion learnt from older payments. In the stream a fraud pattern has appeared that it has never
+The champion learnt from older payments. Within the stream a fraud pattern appears that it has never
 seen (gaming merchants at night), and there it is sure and wrong: low-confidence review alone cannot
 show that, audits can. Chargebacks come weeks later, and only for payments that went through.
 """
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SLUG = "payments"
 TRAINED_ON = 6000
 STREAM = 5000
+# The new pattern begins with this payment.
+BEFORE = 2000
 # The newest payments are left to people.
 LEFT_OPEN = 150
 DAYS = 90
@@ -56,8 +58,8 @@ POLICY: dict[str, Any] = {
         },
         {"name": "high_risk", "when": {"field": "risk", "gte": 40}, "p": 1.0, "kind": "gate", "priority": 8},
     ],
-    "sampling": {"kind": "uniform", "budget": 0.12},
-    "audit_floor": 0.08,
+    "sampling": {"kind": "uniform", "budget": 0.2},
+    "audit_floor": 0.1,
     "hold": {"timeout_seconds": 86400, "on_timeout": "refuse"},
 }
 CONTRACT: dict[str, Any] = {
@@ -99,6 +101,7 @@ class Payments:
 
 def build() -> Payments:
     """Train the champion on old payments and score the stream."""
+    import pandas as pd
     import skops.io
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -107,7 +110,9 @@ def build() -> Payments:
 
     rng = np.random.default_rng(20)
     old, old_fraud = _generate(rng, TRAINED_ON, with_new_pattern=False)
-    stream, fraud = _generate(rng, STREAM, with_new_pattern=True)
+    quiet, quiet_fraud = _generate(rng, BEFORE, with_new_pattern=False)
+    changed, changed_fraud = _generate(rng, STREAM - BEFORE, with_new_pattern=True)
+    stream, fraud = pd.concat([quiet, changed], ignore_index=True), np.concatenate([quiet_fraud, changed_fraud])
     encode = ColumnTransformer(
         [("category", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["merchant", "country"])],
         remainder="passthrough",
@@ -140,14 +145,14 @@ def _generate(rng: np.random.Generator, rows: int, *, with_new_pattern: bool) ->
     import pandas as pd
 
     amount = np.round(np.exp(rng.normal(3.4, 1.0, rows)), 2)
-    merchant = rng.choice(MERCHANTS, rows, p=[0.4, 0.12, 0.2, 0.18, 0.1])
+    merchant = rng.choice(MERCHANTS, rows, p=[0.34, 0.12, 0.2, 0.24, 0.1])
     hour = rng.choice(24, rows, p=_hours())
     country = rng.choice(COUNTRIES, rows, p=[0.45, 0.2, 0.15, 0.12, 0.08])
     distance = np.round(rng.gamma(1.0, 60.0, rows) * np.where(np.isin(country, ["US", "BR"]), 8, 1), 1)
     card_age = rng.gamma(1.3, 400, rows).astype(int)
     attempts = rng.poisson(0.5, rows)
     recurring = rng.random(rows) < 0.2
-    night = hour < 6
+    night = (hour < 9) | (hour >= 21)
     logit = (
         -3.6
         + 0.9 * (np.log(amount) - 3.4)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from feedback.models import SimulatedTruth, TrainingRun
+from feedback.models import DatasetSnapshot, SimulatedTruth, TrainingRun
 from models_registry import access
 from models_registry.ledger import record
 from models_registry.models import AuditEvent, Membership, RegisteredModel, ServiceKey
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROUTING_SECONDS = 90
 EXPLANATION_SECONDS = 240
 TRAINING_SECONDS = 240
+SNAPSHOT_SECONDS = 60
 ACTOR = "demo"
 SEEDED = "demo.seeded"
 # How many items wait for a person on the first screen, and how many rows go out at a time to get there.
@@ -54,9 +55,9 @@ def play(url: str, say: Callable[[str], None]) -> None:
         RegisteredModel.objects.filter(slug=payments.SLUG).update(simulated=True)
         _version(admin, payments.SLUG, payments.CONTRACT, stream.artifact, stream.reference)
         _people()
-        _payments(admin, reviewer, stream, say)
+        early = _payments(admin, reviewer, stream, say)
         _patients(admin, reviewer, patients, say)
-        _retrain(admin, say)
+        _retrain(admin, early, say)
         _explained(say)
         record(actor=ACTOR, action=SEEDED, subject=f"{wisconsin.SLUG}, {payments.SLUG}")
     finally:
@@ -100,21 +101,35 @@ def _routed(slug: str) -> None:
     wait_until(lambda: not waiting.exists(), f"routing of {slug}", seconds=ROUTING_SECONDS)
 
 
-def _payments(admin: Api, reviewer: Api, stream: payments.Payments, say: Callable[[str], None]) -> None:
+def _payments(admin: Api, reviewer: Api, stream: payments.Payments, say: Callable[[str], None]) -> str:
+    """Send, review and report in two waves; returns the snapshot taken between them."""
     slug = payments.SLUG
     settled, newest = stream.predictions[: -payments.LEFT_OPEN], stream.predictions[-payments.LEFT_OPEN :]
-    admin.post_predictions(settled, lambda n: say(f"Payments: {n} of {len(settled)} sent"))
-    _routed(slug)
-    reviewer.decide_all(slug, stream.truth.__getitem__, lambda n: say(f"Payments: {n} reviewed by a script"))
+    _wave(admin, reviewer, stream, settled[: payments.BEFORE], say)
+    snapshot: str = admin.post(f"/models/{slug}/snapshots/")["id"]
+    taken = DatasetSnapshot.objects.get(pk=snapshot)
+    wait_until(taken.ended, "the snapshot", seconds=SNAPSHOT_SECONDS)
+    _wave(admin, reviewer, stream, settled[payments.BEFORE :], say)
     admin.post_predictions(newest)
     _routed(slug)
     posted = Prediction.objects.filter(model__slug=slug)
     SimulatedTruth.objects.bulk_create(
         SimulatedTruth(prediction=prediction, value=stream.truth[prediction.external_id]) for prediction in posted
     )
+    return snapshot
+
+
+def _wave(
+    admin: Api, reviewer: Api, stream: payments.Payments, bodies: list[dict[str, Any]], say: Callable[[str], None]
+) -> None:
+    slug = payments.SLUG
+    admin.post_predictions(bodies, lambda n: say(f"Payments: {n} of {len(bodies)} sent"))
+    _routed(slug)
+    reviewer.decide_all(slug, stream.truth.__getitem__, lambda n: say(f"Payments: {n} reviewed by a script"))
     # Only a payment that went through can ever be charged back.
     proceeded = {row["external_id"] for row in _resolutions(admin, slug) if row["disposition"] == "proceed"}
-    outcomes = [outcome for outcome in stream.outcomes if outcome["external_id"] in proceeded]
+    mine = {body["external_id"] for body in bodies} & proceeded
+    outcomes = [outcome for outcome in stream.outcomes if outcome["external_id"] in mine]
     for start in range(0, len(outcomes), 500):
         say(f"Payments: {start} of {len(outcomes)} outcomes sent")
         admin.post("/outcomes/bulk/", {"outcomes": outcomes[start : start + 500]})
@@ -138,12 +153,12 @@ def _patients(admin: Api, reviewer: Api, patients: wisconsin.Patients, say: Call
             break
 
 
-def _retrain(admin: Api, say: Callable[[str], None]) -> None:
-    """One challenger of the champion's own kind, and one too simple for the job."""
-    for estimator, reason in (("", "fraud at gaming merchants by night"), ("logistic", "would a simpler model do?")):
-        body = {"reason": reason, **({"estimator": estimator} if estimator else {})}
+def _retrain(admin: Api, early: str, say: Callable[[str], None]) -> None:
+    """A challenger from the labels before the new pattern, which has nothing to offer, and one from all labels."""
+    first = {"reason": "is there anything to gain yet?", "snapshot": early}
+    for body in (first, {"reason": "fraud at gaming merchants by night"}):
+        say(f"Payments: training a challenger ({body['reason']})")
         run = admin.post(f"/models/{payments.SLUG}/retrainings/", body)
-        say(f"Payments: training a challenger ({estimator or 'as the champion'})")
         wait_until(TrainingRun.objects.get(pk=run["id"]).ended, "retraining", seconds=TRAINING_SECONDS)
 
 

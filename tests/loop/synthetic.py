@@ -70,7 +70,7 @@ def _draw(rng: np.random.Generator, rows: int, *, with_new: bool) -> tuple[Any, 
     import pandas as pd
 
     x, z = rng.normal(size=rows), rng.normal(size=rows)
-    segment = np.where(rng.random(rows) < (0.25 if with_new else 0.02), "new", "old")
+    segment = np.where(rng.random(rows) < (0.4 if with_new else 0.02), "new", "old")
     logit = 4.0 * x
     # Sure and wrong: in the new segment what drives the outcome is z, and the champion still answers by x.
     logit = np.where((segment == "new") & with_new, 4.0 * z, logit)

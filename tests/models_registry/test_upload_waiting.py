@@ -58,7 +58,7 @@ def test_a_good_upload_is_ready_in_the_answer(owner: Any, worker: Any):
 
 def test_a_rejected_upload_is_refused_with_the_reason(owner: Any, worker: Any):
     answer = upload(owner, b"amount,age,country\n1,2,DE\n")
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_reference")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_reference")
     assert "label" in answer.json()["detail"]
     assert answer.json()["errors"][0]["pointer"] == "/reference"
     assert ModelVersion.objects.get(version="2").state == "rejected"

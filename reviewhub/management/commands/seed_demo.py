@@ -12,6 +12,7 @@ from reviewhub.demo.client import RefusedError
 
 
 class Command(BaseCommand):
+    chapter = ""
     help = "Seeds the two demo models through the API of a running ReviewHub. Does nothing when they are there."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,8 +38,10 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         if sys.stderr.isatty():
             self.stderr.write(f"\r\033[K{text}", ending="")
-        elif text:
-            self.stderr.write(text)
+        elif text and text.split(":")[0] != self.chapter:
+            # Not a terminal: one line per chapter is enough.
+            self.chapter = text.split(":")[0]
+            self.stderr.write(f"{self.chapter} ...")
         self.stderr.flush()
 
     def _report(self, as_json: bool, state: str) -> None:
