@@ -38,6 +38,11 @@ class Invalid(ReviewHubError):
 
     code = "invalid_body"
 
+    def __init__(self, detail: str = "", *, code: str = "", errors: list[Fault] | None = None) -> None:
+        # Faults of one kind only say more than "invalid" does.
+        kinds = {fault.code for fault in errors or ()}
+        super().__init__(detail, code=code or (kinds.pop() if len(kinds) == 1 else ""), errors=errors)
+
 
 class Forbidden(ReviewHubError):
     """This credential may not do that."""

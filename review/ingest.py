@@ -256,17 +256,15 @@ def _but_repeats(entries: Sequence[Entry], prints: Sequence[str], found: list[_F
 
 def _refusal(found: list[_Found]) -> ReviewHubError:
     faults = [item.fault for item in found]
-    codes = {fault.code for fault in faults}
-    code = codes.pop() if len(codes) == 1 else ""
     match min(item.kind for item in found):
         case _Kind.MALFORMED:
-            return Invalid("the body is not one this endpoint accepts", code=code, errors=faults)
+            return Invalid(errors=faults)
         case _Kind.STATE:
             return Conflict(faults[0].message, code=faults[0].code, errors=faults)
         case _Kind.CONTRACT:
             return ContractViolation("the record breaks the data contract of its model version", errors=faults)
         case _:
-            return Unprocessable("a time lies in the future", code=code, errors=faults)
+            return Unprocessable("a time lies in the future", code="in_future", errors=faults)
 
 
 def _store(entries: Sequence[Entry], prints: Sequence[str], rows: Sequence[dict[str, Any] | None]) -> list[Accepted]:

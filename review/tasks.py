@@ -10,7 +10,7 @@ from django.conf import settings
 
 from models_registry.doorbells import Doorbell
 from models_registry.tasks import ring_webhooks
-from review import explanations, resolutions
+from review import explanations, resolutions, routing
 
 # Well inside the soft time limit; what is left over is rung for again.
 BUDGET_SECONDS = 10.0
@@ -63,8 +63,6 @@ _explanations = Doorbell(explain_pending)
 
 
 def _route() -> None:
-    from review import routing
-
     routed, finished = _drain(lambda: routing.route_batch(limit=settings.REVIEWHUB["ROUTING_BATCH"]))
     if routed:
         ring_explanations()

@@ -13,7 +13,8 @@ import msgspec
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser
@@ -24,8 +25,9 @@ from models_registry.errors import Fault, Invalid, NotFound, ReviewHubError, Too
 from models_registry.strict_json import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from django.http import HttpRequest
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
@@ -148,3 +150,20 @@ def problem(status: int, code: str, detail: str, faults: list[Fault], request: A
         "code": code,
         "errors": [{"pointer": f.pointer, "code": f.code, "message": f.message} for f in faults],
     }
+
+
+def _or_page(status: int, code: str, detail: str, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What answers where no view did: a problem under /api/, the product's page elsewhere."""
+
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.path.startswith("/api/"):
+            return page(request, *args, **kwargs)
+        body = msgspec.json.encode(problem(status, code, detail, [], request))
+        return HttpResponse(body, status=status, content_type="application/problem+json")
+
+    return answer
+
+
+bad_request = _or_page(400, "bad_request", "the request is not one that can be answered", defaults.bad_request)
+page_not_found = _or_page(404, "not_found", "there is no such endpoint or object", defaults.page_not_found)
+server_error = _or_page(500, "server_error", "an error of ours, which has been logged", defaults.server_error)

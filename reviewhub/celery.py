@@ -66,6 +66,7 @@ app.conf.update(
     broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    worker_consumer="reviewhub.consumer:SteadyConsumer",
     worker_prefetch_multiplier=1,
     worker_eta_task_limit=1000,
     worker_soft_shutdown_timeout=20,

@@ -19,3 +19,7 @@ urlpatterns = [
     path("", include(review.urls)),
     path("", include(models_registry.urls)),
 ]
+
+handler400 = "reviewhub.api.bad_request"
+handler404 = "reviewhub.api.page_not_found"
+handler500 = "reviewhub.api.server_error"
