@@ -7,14 +7,15 @@ reader of ``id > cursor`` misses nothing. Nothing that may wait comes after the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db import connection, transaction
 
 from models_registry import webhooks
-from models_registry.models import DatabaseNow, RegisteredModel
+from models_registry.models import DatabaseNow, RegisteredModel, WebhookEndpoint
 from review.models import Prediction, QueueItem, Resolution, ReviewDecision, RoutingDecision
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ RESOLVED, CORRECTED = "prediction.resolved", "review.corrected"
 FEED_LOCK = 0x5248_5245_534F_4C56
 
 _INSERT = """
-    WITH sent AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(%s::json) AS draft(
-            place int, prediction_id bigint, model_id bigint, label text, disposition text, by text, decision_id bigint)
-    )
     INSERT INTO review_resolution (prediction_id, model_id, label, disposition, by, decision_id, at)
-    SELECT prediction_id, model_id, label, disposition, by, decision_id, clock_timestamp() FROM sent ORDER BY place
-    RETURNING id, prediction_id, model_id, label, disposition, by, decision_id, at
+    SELECT prediction_id, model_id, label, disposition, by, decision_id, clock_timestamp()
+    FROM ROWS FROM (
+        json_to_recordset(%s::json) AS (
+            prediction_id bigint, model_id bigint, label text, disposition text, by text, decision_id bigint)
+    ) WITH ORDINALITY AS draft(prediction_id, model_id, label, disposition, by, decision_id, place)
+    ORDER BY place RETURNING id, at
 """
 
 
@@ -68,27 +69,40 @@ def resolve(
         decision_id=None if decision is None else decision.pk,
         corrects=before is not None and before.by != Resolution.By.FALLBACK,
     )
-    return resolve_many([draft])[0]
+    [(pk, at)] = resolve_many([draft])
+    return Resolution(
+        pk=pk,
+        prediction=prediction,
+        model_id=draft.model_id,
+        label=label,
+        disposition=disposition,
+        by=by,
+        decision=decision,
+        at=at,
+    )
 
 
-def resolve_many(drafts: Sequence[Draft]) -> list[Resolution]:
-    """``resolve`` for many predictions at once, in their order, with a fixed number of statements."""
+def resolve_many(drafts: Sequence[Draft]) -> list[tuple[int, datetime]]:
+    """``resolve`` for many predictions at once; their ids and times, in their order.
+
+    The number of statements does not depend on the number of drafts.
+    """
     if not drafts:
         return []
-    rows = msgspec.json.encode([{**asdict(draft), "place": place} for place, draft in enumerate(drafts)])
     with transaction.atomic():
-        models = RegisteredModel.objects.in_bulk({draft.model_id for draft in drafts})
+        listening = WebhookEndpoint.objects.filter(disabled_at__isnull=True).exists()
+        models = RegisteredModel.objects.in_bulk({draft.model_id for draft in drafts}) if listening else {}
         lock_feed()
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [rows.decode()])
-            names = [column.name for column in cursor.description]
-            written = [Resolution(**dict(zip(names, row, strict=True))) for row in sorted(cursor.fetchall())]
-        webhooks.announce_many(
-            [
-                _announcement(models[draft.model_id], draft, resolution)
-                for draft, resolution in zip(drafts, written, strict=True)
-            ]
-        )
+            cursor.execute(_INSERT, [msgspec.json.encode(drafts).decode()])
+            written: list[tuple[int, datetime]] = sorted(cursor.fetchall())
+        if listening:
+            webhooks.announce_many(
+                [
+                    _announcement(models[draft.model_id], draft, *place)
+                    for draft, place in zip(drafts, written, strict=True)
+                ]
+            )
     return written
 
 
@@ -151,16 +165,16 @@ def lock_feed() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
 
 
-def _announcement(model: RegisteredModel, draft: Draft, resolution: Resolution) -> webhooks.Announcement:
+def _announcement(model: RegisteredModel, draft: Draft, pk: int, at: datetime) -> webhooks.Announcement:
     payload = {
-        "id": str(resolution.pk),
+        "id": str(pk),
         "prediction": str(draft.prediction_id),
         "external_id": draft.external_id,
         "model": model.slug,
         "label": draft.label,
         "disposition": draft.disposition,
         "by": str(draft.by),
-        "at": resolution.at.isoformat(),
+        "at": at.isoformat(),
     }
     return webhooks.Announcement(
         model=model,

@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,14 +21,7 @@ from django.db.models import F
 
 from models_registry.models import RegisteredModel
 from review import policies, policy_facts, resolutions
-from review.models import (
-    Explanation,
-    Prediction,
-    QueueItem,
-    ReviewQueue,
-    RoutingControl,
-    RoutingDecision,
-)
+from review.models import Prediction, ReviewQueue, RoutingControl, RoutingDecision
 
 logger = logging.getLogger("reviewhub.routing")
 
@@ -38,14 +31,28 @@ _STORE = """
     WITH sent AS MATERIALIZED (
         SELECT * FROM json_to_recordset(%s::json) AS row(
             prediction_id bigint, model_id bigint, policy_id bigint, draw float8, p_gate float8, propensity float8,
-            disposition text, review text, reasons jsonb, model_guess float8, oversight_always boolean)
+            disposition text, review text, reasons jsonb, model_guess float8, oversight_always boolean,
+            queue_id bigint, priority smallint, due_seconds float8, hold_seconds float8, hold_fallback text)
+    ), clock AS MATERIALIZED (
+        SELECT clock_timestamp() AS now
     ), moved AS (
         UPDATE review_prediction p SET status = 'routed' FROM sent WHERE p.id = sent.prediction_id
+    ), items AS (
+        INSERT INTO review_queueitem (prediction_id, slot, model_id, queue_id, kind, state, priority, enqueued_at,
+            due_at, hold_until, hold_fallback)
+        SELECT prediction_id, 1, model_id, queue_id, review, 'open', priority, now,
+            now + make_interval(secs => due_seconds), now + make_interval(secs => hold_seconds), hold_fallback
+        FROM sent, clock WHERE review <> 'none' ORDER BY prediction_id
+    ), explanations AS (
+        INSERT INTO review_explanation (prediction_id, status, explained_class, origin, space, explainer,
+            contributions, mismatch, reason, attempts, requested_at)
+        SELECT prediction_id, 'pending', '', '', '', '', '[]', false, '', 0, now
+        FROM sent, clock WHERE review <> 'none'
     )
     INSERT INTO review_routingdecision (prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition,
         review, reasons, model_guess, oversight_always, routed_at)
     SELECT prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition, review, reasons, model_guess,
-        oversight_always, clock_timestamp() FROM sent
+        oversight_always, now FROM sent, clock
 """
 
 Row = dict[str, Any]
@@ -117,7 +124,7 @@ def _route(rows: Sequence[Row]) -> None:
         case = policy_facts.case_of(term.setting, row)
         draw = policies.draw(key, term.model.slug, row["external_id"], term.number)
         choices.append(policies.choose(term.policy, case, draw))
-    _store(rows, choices, terms, now)
+    _store(rows, choices, terms)
 
 
 def _route_alone(prediction_id: int) -> int:
@@ -150,7 +157,7 @@ def _give_up(prediction_id: int) -> int:
             term = terms[row["model_id"]]
             draw = policies.draw(draw_key(), term.model.slug, row["external_id"], term.number)
             choices.append(policies.gate_unrouted(term.setting, draw))
-        _store(rows, choices, terms, now)
+        _store(rows, choices, terms)
     return len(rows)
 
 
@@ -182,14 +189,11 @@ def _terms_of(
     )
 
 
-def _store(rows: Sequence[Row], choices: Sequence[policies.Choice], terms: Mapping[int, Terms], now: datetime) -> None:
+def _store(rows: Sequence[Row], choices: Sequence[policies.Choice], terms: Mapping[int, Terms]) -> None:
     pairs = list(zip(rows, choices, strict=True))
     decided = [_decision(row, choice, terms[row["model_id"]]) for row, choice in pairs]
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [msgspec.json.encode(decided).decode()])
-    reviewed = [(row, choice) for row, choice in pairs if choice.review != RoutingDecision.Review.NONE]
-    QueueItem.objects.bulk_create(_item(row, choice, terms[row["model_id"]], now) for row, choice in reviewed)
-    Explanation.objects.bulk_create(Explanation(prediction_id=row["id"], requested_at=now) for row, _ in reviewed)
     # Last: from here until commit no other worker can write a resolution.
     resolutions.resolve_many(
         [
@@ -220,25 +224,12 @@ def _decision(row: Row, choice: policies.Choice, term: Terms) -> dict[str, Any]:
         "reasons": choice.reasons,
         "model_guess": row["confidence"],
         "oversight_always": term.setting.oversight_always,
+        "queue_id": term.queue_id(choice.queue),
+        "priority": choice.priority,
+        "due_seconds": choice.due_seconds,
+        "hold_seconds": choice.hold_seconds,
+        "hold_fallback": choice.hold_fallback,
     }
-
-
-def _item(row: Row, choice: policies.Choice, term: Terms, now: datetime) -> QueueItem:
-    return QueueItem(
-        prediction_id=row["id"],
-        model_id=row["model_id"],
-        queue_id=term.queue_id(choice.queue),
-        kind=choice.review,
-        priority=choice.priority,
-        enqueued_at=now,
-        due_at=_after(now, choice.due_seconds),
-        hold_until=_after(now, choice.hold_seconds),
-        hold_fallback=choice.hold_fallback,
-    )
-
-
-def _after(now: datetime, seconds: float | None) -> datetime | None:
-    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def _database_now() -> datetime:

@@ -22,7 +22,7 @@ def reader(cast: Cast) -> APIClient:
 def resolve(cast: Cast, count: int, model: Any = None) -> list[str]:
     model = model or cast.model
     drafts = [resolutions.Draft(p.pk, model.pk, p.external_id, "ok", "proceed", "model") for p in receive(model, count)]
-    return [str(row.pk) for row in resolutions.resolve_many(drafts)]
+    return [str(pk) for pk, _ in resolutions.resolve_many(drafts)]
 
 
 def test_a_caller_polls_from_its_cursor(cast: Cast, reader: APIClient) -> None:

@@ -116,7 +116,9 @@ def test_the_feed_is_in_the_order_of_the_ids_and_starts_after_its_cursor(cast: C
     made = resolutions.resolve_many(
         [resolutions.Draft(p.pk, cast.model.pk, p.external_id, "ok", "proceed", "model") for p in predictions]
     )
-    assert [row.prediction_id for row in made] == [p.pk for p in predictions]
+    ids = [pk for pk, _ in made]
+    assert ids == sorted(ids)
     everything = RegisteredModel.objects.all()
-    assert list(resolutions.feed(models=everything, after=made[1].pk)) == made[2:]
+    assert [row.prediction_id for row in resolutions.feed(models=everything)] == [p.pk for p in predictions]
+    assert [row.pk for row in resolutions.feed(models=everything, after=ids[1])] == ids[2:]
     assert not resolutions.feed(models=RegisteredModel.objects.filter(slug="secrets")).exists()
