@@ -38,7 +38,9 @@ def versions_in_use(model: RegisteredModel) -> list[ModelVersion]:
     return list(versions.exclude(state=ModelVersion.State.REJECTED))
 
 
-def setting_of(model: RegisteredModel, *, kill_switch: bool = False, sampling_share: float = 1.0) -> policies.Setting:
+def setting_of(
+    model: RegisteredModel, *, kill_switch: bool = False, policy_broken: bool = False, sampling_share: float = 1.0
+) -> policies.Setting:
     """What holds for all predictions of the model right now."""
     return policies.Setting(
         classes=model.classes,
@@ -47,6 +49,7 @@ def setting_of(model: RegisteredModel, *, kill_switch: bool = False, sampling_sh
         queue=model.slug,
         oversight_always=model.oversight == RegisteredModel.Oversight.ALWAYS,
         kill_switch=kill_switch,
+        policy_broken=policy_broken,
         sampling_share=sampling_share,
     )
 

@@ -6,12 +6,8 @@ worker that dies gives them back. Policy, kill switch and queues are read anew f
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,9 +15,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from models_registry.models import RegisteredModel
 from review import policies, policy_facts, resolutions
-from review.models import Prediction, ReviewQueue, RoutingControl, RoutingDecision
+from review.models import Prediction, RoutingDecision
+from review.terms import Terms, terms_of
 
 logger = logging.getLogger("reviewhub.routing")
 
@@ -58,22 +54,6 @@ _STORE = """
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What holds for one model during one batch."""
-
-    model: RegisteredModel
-    setting: policies.Setting
-    policy: policies.Policy | None
-    policy_id: int | None
-    number: int
-    queues: Mapping[str, int]
-
-    def queue_id(self, slug: str) -> int:
-        """The queue of that name, or the model's own where it has gone."""
-        return self.queues.get(slug) or self.queues[self.setting.queue]
-
-
 def route_batch(*, limit: int) -> int:
     """Route up to ``limit`` of the predictions that have waited longest; returns how many were routed.
 
@@ -95,16 +75,6 @@ def route_batch(*, limit: int) -> int:
     return len(done) + sum(_route_alone(row["id"]) for row in rows if row["id"] not in done)
 
 
-def draw_key() -> bytes:
-    """The key of this installation's draws."""
-    return _draw_key(settings.SECRET_KEY)
-
-
-@lru_cache(maxsize=4)
-def _draw_key(secret: str) -> bytes:
-    return hashlib.blake2b(secret.encode(), person=b"reviewhub draws", digest_size=32).digest()
-
-
 def _claim(limit: int, **only: Any) -> list[Row]:
     waiting = Prediction.objects.filter(status=Prediction.Status.RECEIVED, **only).order_by("id")
     return list(waiting.select_for_update(skip_locked=True, no_key=True).values(*COLUMNS)[:limit])
@@ -114,16 +84,13 @@ def _route(rows: Sequence[Row]) -> None:
     """Choose for locked rows and write what follows. Call it in the transaction that locked them."""
     if not rows:
         return
-    now = _database_now()
-    terms = _terms({row["model_id"] for row in rows}, now)
+    terms = terms_of({row["model_id"] for row in rows})
     policy_facts.add_features(rows, {pk: term.policy for pk, term in terms.items()})
-    key = draw_key()
     choices = []
     for row in rows:
         term = terms[row["model_id"]]
         case = policy_facts.case_of(term.setting, row)
-        draw = policies.draw(key, term.model.slug, row["external_id"], term.number)
-        choices.append(policies.choose(term.policy, case, draw))
+        choices.append(policies.choose(term.policy, case, term.draw(row["external_id"])))
     _store(rows, choices, terms)
 
 
@@ -150,43 +117,13 @@ def _give_up(prediction_id: int) -> int:
     """Hold a row for a person without asking the policy that failed on it."""
     with transaction.atomic():
         rows = _claim(1, pk=prediction_id)
-        now = _database_now()
-        terms = _terms({row["model_id"] for row in rows}, now)
+        terms = terms_of({row["model_id"] for row in rows})
         choices = []
         for row in rows:
             term = terms[row["model_id"]]
-            draw = policies.draw(draw_key(), term.model.slug, row["external_id"], term.number)
-            choices.append(policies.gate_unrouted(term.setting, draw))
+            choices.append(policies.gate_unrouted(term.setting, term.draw(row["external_id"])))
         _store(rows, choices, terms)
     return len(rows)
-
-
-def _terms(model_ids: Iterable[int], now: datetime) -> dict[int, Terms]:
-    """What holds for each of these models: policy, kill switch, queues. Four queries, whatever their number."""
-    models = RegisteredModel.objects.in_bulk(list(model_ids))
-    controls = {c.model_id: c for c in RoutingControl.objects.select_related("active").filter(model__in=models)}
-    queues: dict[int, dict[str, int]] = {pk: {} for pk in models}
-    for model_id, slug, pk in ReviewQueue.objects.filter(models__in=models).values_list("models", "slug", "pk"):
-        # The join names every model of a queue that serves several.
-        queues.setdefault(model_id, {})[slug] = pk
-    return {pk: _terms_of(model, controls.get(pk), queues[pk], now) for pk, model in models.items()}
-
-
-def _terms_of(
-    model: RegisteredModel, control: RoutingControl | None, queues: Mapping[str, int], now: datetime
-) -> Terms:
-    active = control.active if control is not None else None
-    policy = policies.parse(active.document) if active is not None else None
-    stopped = control is not None and policy_facts.is_stopped(control, now)
-    share = policy_facts.sampling_share(model, policy, now)
-    return Terms(
-        model=model,
-        setting=policy_facts.setting_of(model, kill_switch=stopped, sampling_share=share),
-        policy=policy,
-        policy_id=None if active is None else active.pk,
-        number=0 if active is None else active.number,
-        queues=queues,
-    )
 
 
 def _store(rows: Sequence[Row], choices: Sequence[policies.Choice], terms: Mapping[int, Terms]) -> None:
@@ -230,10 +167,3 @@ def _decision(row: Row, choice: policies.Choice, term: Terms) -> dict[str, Any]:
         "hold_seconds": choice.hold_seconds,
         "hold_fallback": choice.hold_fallback,
     }
-
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now

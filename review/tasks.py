@@ -10,7 +10,7 @@ from django.conf import settings
 
 from models_registry.doorbells import Doorbell
 from models_registry.tasks import ring_webhooks
-from review import explanations, resolutions, routing
+from review import explanations, policy_versions, resolutions, routing
 
 # Well inside the soft time limit; what is left over is rung for again.
 BUDGET_SECONDS = 10.0
@@ -27,6 +27,7 @@ def route_received() -> None:
 @shared_task  # type: ignore[untyped-decorator]
 def sweep_received() -> None:
     """Route what no doorbell was heard for: Redis was away, or a worker died."""
+    policy_versions.expire_kill_switches()
     _route()
 
 

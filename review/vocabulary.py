@@ -86,6 +86,7 @@ class Checker:
 
     vocabulary: Vocabulary
     found: list[Fault] = field(default_factory=list)
+    leaves: int = 0
 
     def __post_init__(self) -> None:
         self._types = cache(self.vocabulary.types)
@@ -119,6 +120,7 @@ class Checker:
                 self.check(part, at + pointer(place), levels)
 
     def _check_leaf(self, document: dict[str, Any], at: str) -> None:
+        self.leaves += 1
         operators = [key for key in document if key in OPERATORS]
         for key in document:
             if key != "field" and key not in OPERATORS:

@@ -7,11 +7,11 @@ p_gate <= u < propensity sends a copy to a person while the caller goes on, anyt
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from review.policies.policy import Branch, Policy, Rule
+from review.policies.case import Case, Setting
+from review.policies.policy import Branch, Hold, Policy, Rule
 
 KILL_SWITCH = "kill_switch"
 NO_ACTIVE_POLICY = "no_active_policy"
@@ -24,59 +24,6 @@ AUDIT_FLOOR = "audit_floor"
 REASONS = (KILL_SWITCH, NO_ACTIVE_POLICY, POLICY_ERROR, OVERSIGHT_ALWAYS, MISSING_VALUE, SAMPLING, AUDIT_FLOOR)
 
 DRAW_BITS = 53
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What holds for all predictions of a model at one moment."""
-
-    classes: Sequence[str]
-    # Per predicted class the cost of acting on it, in the order of the classes that may be true.
-    costs: Mapping[str, Sequence[float]]
-    disposition_of: Mapping[str, str]
-    queue: str
-    oversight_always: bool = False
-    kill_switch: bool = False
-    # 1 while there is capacity for reviews today, 0 when it is used up: then only the audit floor is drawn.
-    sampling_share: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One prediction as a policy sees it. ``scores`` are in the order of the model's classes."""
-
-    setting: Setting
-    scores: Sequence[float]
-    predicted: str
-    confidence: float
-    value: float | None = None
-    features: Mapping[str, Any] | None = None
-    groups: Mapping[str, Any] | None = None
-    stale: Mapping[str, bool] | None = None
-
-    def lookup(self, name: str) -> Any:
-        """The value of a field, None where it is missing."""
-        kind, _, rest = name.partition(".")
-        match kind:
-            case "confidence":
-                return self.confidence
-            case "feature":
-                return (self.features or {}).get(rest)
-            case "score":
-                return self.scores[self.setting.classes.index(rest)]
-            case "group":
-                return (self.groups or {}).get(rest)
-            case "risk":
-                return risk(self)
-            case "predicted":
-                return self.predicted
-            case "margin":
-                return margin(self.scores)
-            case "stale":
-                return (self.stale or {}).get(rest)
-            case _:
-                # Novelty is not measured yet.
-                return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +85,7 @@ def choose(policy: Policy | None, case: Case, draw: float) -> Choice:
         priority=max((branch.priority for branch in findings.branches), default=0),
         due_seconds=min((branch.due_seconds for branch in findings.branches if branch.due_seconds), default=None),
         hold_seconds=hold.timeout_seconds if hold else None,
-        hold_fallback=hold.on_timeout if hold else "",
+        hold_fallback=fallback_of(hold, case.setting) if hold else "",
     )
 
 
@@ -178,23 +125,6 @@ def draw(secret: bytes, model_slug: str, external_id: str, policy_number: int) -
     return (int.from_bytes(digest, "big") >> (64 - DRAW_BITS)) * 2.0**-DRAW_BITS
 
 
-def risk(case: Case) -> float:
-    """Expected cost of acting on the model's answer: sum over y of cost[predicted][y] p(y), times the value."""
-    costs = case.setting.costs[case.predicted]
-    expected = sum(cost * score for cost, score in zip(costs, case.scores, strict=True))
-    return expected if case.value is None else expected * case.value
-
-
-def margin(scores: Sequence[float]) -> float:
-    """How far the largest score is above the second.
-
-    >>> margin([0.5, 0.125, 0.375])
-    0.125
-    """
-    first, second = sorted(scores, reverse=True)[:2]
-    return first - second
-
-
 def examine(policy: Policy | None, case: Case) -> Findings:
     """What of the policy matches. An unknown branch matches; rules are asked in order up to the first answer."""
     if policy is None:
@@ -220,8 +150,8 @@ def forced_reasons(policy: Policy | None, setting: Setting, findings: Findings) 
     refused = rule is not None and rule.disposition == "refuse"
     reasons = (
         (KILL_SWITCH, setting.kill_switch),
-        (NO_ACTIVE_POLICY, policy is None),
-        (POLICY_ERROR, findings.failed),
+        (NO_ACTIVE_POLICY, policy is None and not setting.policy_broken),
+        (POLICY_ERROR, findings.failed or setting.policy_broken),
         (rule.name if rule is not None else "", held),
         (findings.unknown.name if findings.unknown is not None else "", findings.unknown is not None),
         (MISSING_VALUE, findings.unknown is not None),
@@ -263,6 +193,13 @@ def disposition_of(case: Case, rule: Rule | None) -> str:
     if rule is not None:
         return rule.disposition
     return case.setting.disposition_of.get(case.predicted, "proceed")
+
+
+def fallback_of(hold: Hold, setting: Setting) -> str:
+    """What a hold resolves to when its time is over; where a person must decide it never proceeds without one."""
+    if hold.on_timeout == "proceed" and (setting.kill_switch or setting.oversight_always):
+        return "hold"
+    return hold.on_timeout
 
 
 def named_reasons(findings: Findings, forced: Sequence[str]) -> tuple[str, ...]:

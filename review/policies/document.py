@@ -17,6 +17,8 @@ from review.vocabulary import Checker, Vocabulary
 LEAST_AUDIT_FLOOR = 0.01
 LONGEST_SECONDS = 366 * 24 * 3600
 MAX_ENTRIES = 100
+# All of them are made for every prediction.
+MAX_LEAVES = 2000
 # What a kind of sampling may say; only the first two can be obeyed yet.
 SAMPLING_KEYS = {
     "none": set(),
@@ -127,6 +129,8 @@ def faults(document: Any, facts: Facts) -> list[Fault]:
             known = ", ".join(sorted(facts.queues)) or "none"
             found.append(Fault(f"{at}/queue", "unknown_queue", f"queues of this model: {known}"))
     found += checker.found
+    if checker.leaves > MAX_LEAVES:
+        found.append(Fault("", "length", f"at most {MAX_LEAVES} comparisons, this has {checker.leaves}"))
     found += _sampling_faults(document)
     found += [
         Fault(f"/{share}", "not_available", f"{share} is not available yet; leave it 0")

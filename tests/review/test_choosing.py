@@ -181,6 +181,13 @@ def test_an_item_goes_to_the_queue_of_the_most_urgent_branch_with_the_soonest_du
     assert (choice.hold_seconds, choice.hold_fallback) == (60, "refuse")
 
 
+@pytest.mark.parametrize("forced", [{"kill_switch": True}, {"oversight_always": True}])
+def test_where_a_person_must_decide_a_timeout_does_not_let_the_caller_proceed(forced: dict[str, bool]) -> None:
+    policy = parse({"hold": {"timeout_seconds": 60, "on_timeout": "proceed"}, "review": [LOW]})
+    assert choose(policy, case(0.6), 0.2).hold_fallback == "proceed"
+    assert choose(policy, case(0.6, **forced), 0.2).hold_fallback == "hold"
+
+
 def test_an_audit_has_no_hold_to_time_out() -> None:
     choice = choose(parse({**UNIFORM, "hold": {"timeout_seconds": 60, "on_timeout": "refuse"}}), case(), 0.2)
     assert (choice.review, choice.hold_seconds, choice.hold_fallback) == ("audit", None, "")

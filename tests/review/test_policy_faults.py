@@ -94,6 +94,7 @@ def deep(levels: int) -> dict[str, Any]:
         (rule({"all": [LEAF], "any": [LEAF]}), "/rules/0/when/any", "unknown_field"),
         (rule({"not": {"field": "confidence", "under": 1}}), "/rules/0/when/not/under", "unknown_operator"),
         (rule(deep(4)), "/rules/0/when/not/not/not", "too_deep"),
+        (rule({"all": [{"all": [LEAF] * 100}] * 21}), "", "length"),
         ({"audit_floor": 0.009}, "/audit_floor", "out_of_range"),
         ({"audit_floor": 1.1}, "/audit_floor", "out_of_range"),
         ({"audit_floor": 0.3, "sampling": {"kind": "uniform", "budget": 0.3}}, "/audit_floor", "out_of_range"),

@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
 from review import policies, routing
 from review.models import Explanation, Prediction, QueueItem, Resolution, ReviewQueue, RoutingDecision
+from review.terms import draw_key
 from tests.conftest import CONTRACT, Cast, make_model
 from tests.review.received import obey, receive
 
@@ -58,9 +60,8 @@ def test_the_draw_is_the_keyed_one_of_prediction_and_policy(cast: Cast) -> None:
     predictions = receive(cast.model, 200)
     routing.route_batch(limit=200)
     for prediction in predictions:
-        assert routed(prediction).draw == policies.draw(
-            routing.draw_key(), "payments", prediction.external_id, policy.number
-        )
+        key = draw_key(settings.SECRET_KEY)
+        assert routed(prediction).draw == policies.draw(key, "payments", prediction.external_id, policy.number)
     reviewed = RoutingDecision.objects.exclude(review="none").count()
     assert reviewed == RoutingDecision.objects.filter(draw__lt=0.01).count() == QueueItem.objects.count()
 
@@ -147,6 +148,21 @@ def test_when_the_days_capacity_is_used_up_only_the_floor_is_drawn(cast: Cast) -
     routing.route_batch(limit=10)
     assert {routed(prediction).propensity for prediction in later} == {0.01}
     assert routed(gated).disposition == "hold"
+
+
+def test_a_policy_that_cannot_be_read_holds_everything(cast: Cast) -> None:
+    policy = obey(cast.model, {"review": [{"name": "a"}]})
+    [prediction] = receive(cast.model)
+    assert routing.route_batch(limit=1) == 1
+    assert (routed(prediction).policy, routed(prediction).reasons) == (policy, ["policy_error"])
+
+
+def test_a_model_whose_queue_has_gone_gets_it_back(cast: Cast) -> None:
+    ReviewQueue.objects.get(slug="payments").delete()
+    obey(cast.model, ALL_AUDITED)
+    receive(cast.model)
+    assert routing.route_batch(limit=1) == 1
+    assert QueueItem.objects.get().queue.slug == "payments"
 
 
 def test_what_was_withdrawn_before_routing_is_left_alone(cast: Cast) -> None:
