@@ -70,7 +70,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_eta_task_limit=1000,
     worker_soft_shutdown_timeout=20,
-    worker_enable_soft_shutdown_on_idle=True,
+    worker_enable_soft_shutdown_on_idle=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_max_tasks_per_child=500,
     worker_hijack_root_logger=False,

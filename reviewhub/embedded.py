@@ -118,7 +118,8 @@ def _launch_redis(data: Path, socket: Path) -> None:
 
 
 def _leave_redis(data: Path, socket: Path, pid: int) -> None:
-    if os.getpid() != pid:
+    # Not for a forked child, and not where the folder was removed under a running service.
+    if os.getpid() != pid or not data.exists():
         return
     import redis
 

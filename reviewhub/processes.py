@@ -63,10 +63,12 @@ class Processes:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     started: dict[str, float] = field(default_factory=dict)
 
-    def start(self) -> None:
+    def start(self, *names: str) -> None:
+        """Start the named ones, or all that do not run yet."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        for name in self.commands:
-            self._launch(name)
+        for name in names or self.commands:
+            if name not in self.running:
+                self._launch(name)
 
     def _launch(self, name: str) -> None:
         # A soft stop: the worker hands unfinished messages back before it leaves.

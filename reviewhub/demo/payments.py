@@ -20,11 +20,11 @@ SLUG = "payments"
 TRAINED_ON = 6000
 STREAM = 5000
 # The new pattern begins with this payment.
-BEFORE = 2000
+BEFORE = 1200
 # The newest payments are left to people.
 LEFT_OPEN = 150
 DAYS = 90
-HORIZON_DAYS = 45
+HORIZON_DAYS = 30
 CLASSES = ("legit", "fraud")
 COUNTRIES = ("DE", "FR", "NL", "US", "BR")
 MERCHANTS = ("grocery", "travel", "electronics", "gaming", "giftcards")
@@ -58,8 +58,8 @@ POLICY: dict[str, Any] = {
         },
         {"name": "high_risk", "when": {"field": "risk", "gte": 40}, "p": 1.0, "kind": "gate", "priority": 8},
     ],
-    "sampling": {"kind": "uniform", "budget": 0.2},
-    "audit_floor": 0.1,
+    "sampling": {"kind": "uniform", "budget": 0.12},
+    "audit_floor": 0.08,
     "hold": {"timeout_seconds": 86400, "on_timeout": "refuse"},
 }
 CONTRACT: dict[str, Any] = {
@@ -198,7 +198,7 @@ def _outcomes(
 ) -> list[dict[str, Any]]:
     """A chargeback after days to weeks, or the silence of the whole horizon; only what is known by now."""
     now = datetime.now(UTC)
-    delays = np.minimum(np.exp(rng.normal(2.5, 0.5, len(predictions))), HORIZON_DAYS)
+    delays = np.minimum(np.exp(rng.normal(2.3, 0.5, len(predictions))), HORIZON_DAYS)
     outcomes = []
     for body, start, bad, delay in zip(predictions, occurred, fraud, delays, strict=True):
         seen = start + timedelta(days=float(delay) if bad else HORIZON_DAYS)

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from reviewhub.demo import logins
+from reviewhub.demo import logins, story
 from reviewhub.processes import Processes, commands, port_is_free
 
 READY_SECONDS = 60
@@ -38,13 +38,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
         processes = Processes(commands(port, settings.REVIEWHUB["WEB_THREADS"]), settings.HOME / "logs")
-        processes.start()
         try:
+            # The web server first and alone: pages answer while the workers are still loading.
+            processes.start("web")
             self._wait_until_ready(port, processes)
+            processes.start()
             if not no_demo:
-                seed = [sys.executable, "manage.py", "seed_demo", "--url", f"http://127.0.0.1:{port}"]
-                if subprocess.run(seed, cwd=settings.BASE_DIR, check=False).returncode:
-                    raise CommandError("the demo could not be seeded; see the lines above")
+                self._seed(port)
                 for name, password in logins.all().items():
                     self.stdout.write(f"login: {name} / {password}")
             self.stdout.write(f"ReviewHub is ready at http://127.0.0.1:{port}")
@@ -57,6 +57,14 @@ class Command(BaseCommand):
             self._say("Stopping ...")
         finally:
             processes.stop()
+
+    def _seed(self, port: int) -> None:
+        if story.is_seeded():
+            return
+        # In a process of its own: it trains models, and this one only watches the others.
+        command = [sys.executable, "manage.py", "seed_demo", "--url", f"http://127.0.0.1:{port}"]
+        if subprocess.run(command, cwd=settings.BASE_DIR, check=False).returncode:
+            raise CommandError("the demo could not be seeded; see the lines above")
 
     def _wait_until_ready(self, port: int, processes: Processes) -> None:
         deadline = time.monotonic() + READY_SECONDS
