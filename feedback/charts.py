@@ -13,8 +13,8 @@ from typing import Any
 # Room left and right of the outermost mark.
 PAD = 3.0
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
-MOST_TICKS = 6
-LOG_TICKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400)
+MOST_TICKS = 5
+LOG_TICKS = (0.001, 0.1, 1, 60, 3600, 86400, 30 * 86400, 365 * 86400)
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Scale:
         return min(100.0, max(0.0, PAD + (value - self.low) / span * (100 - 2 * PAD)))
 
     def ticks(self) -> list[dict[str, Any]]:
-        """Round values along the axis, at most six.
+        """Round values along the axis, at most five.
 
         >>> [t["value"] for t in Scale(0.9, 1.0).ticks()]
-        [0.9, 0.92, 0.94, 0.96, 0.98, 1.0]
+        [0.9, 0.95, 1.0]
         """
         span = self.high - self.low
         step = next((s for s in STEPS if span / s <= MOST_TICKS - 1 + 1e-9), 10 ** math.ceil(math.log10(span / 5 or 1)))

@@ -17,9 +17,14 @@ _ESTIMATOR_LABELS = {
 class RetrainForm(forms.Form):
     """A request to learn from the labels that there are now."""
 
-    reason = forms.CharField(max_length=500, widget=forms.TextInput, help_text="What you expect to be learnt; it stays with the run.")
+    reason = forms.CharField(
+        max_length=500, widget=forms.TextInput, help_text="What you expect to be learnt; it stays with the run."
+    )
     estimator = forms.ChoiceField(
         required=False,
         label="Fit",
-        choices=[("", "as the champion, else the default"), *((name, _ESTIMATOR_LABELS.get(name, name)) for name in ESTIMATORS)],
+        choices=[
+            ("", "as the champion, else the default"),
+            *((name, _ESTIMATOR_LABELS.get(name, name)) for name in ESTIMATORS),
+        ],
     )

@@ -6,6 +6,7 @@ Reads only. Each event is told from the row that recorded it, with that row's ow
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
@@ -53,7 +54,7 @@ def timeline(prediction: Prediction) -> list[Event]:
         *_training(prediction),
     ]
     events.sort(key=lambda event: (event.at, ORDER.index(event.kind) if event.kind in ORDER else len(ORDER)))
-    for before, event in zip(events, events[1:], strict=False):
+    for before, event in pairwise(events):
         seconds = (event.at - before.at).total_seconds()
         event.gap = "at once" if seconds < 0.001 else f"{wording.span(seconds)} later"
     return events
@@ -65,7 +66,9 @@ def _arrival(prediction: Prediction) -> Iterator[Event]:
         yield Event(prediction.occurred_at, "occurred", "The case occurred", [("told as", "occurred_at of the caller")])
     version = f"version {prediction.version.version}"
     said = f"{prediction.predicted}, score {prediction.confidence:.3g}"
-    yield Event(prediction.received_at, "received", "Received by POST", [("answer", said), ("by", version)], tone="model")
+    yield Event(
+        prediction.received_at, "received", "Received by POST", [("answer", said), ("by", version)], tone="model"
+    )
 
 
 def _routing(routing: RoutingDecision | None) -> Iterator[Event]:

@@ -11,7 +11,12 @@ from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm
 from models_registry.models import Membership, ServiceKey
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
     from django.http import HttpRequest
+
+    _CreationForm = BaseUserCreationForm[AbstractUser]
+else:
+    _CreationForm = BaseUserCreationForm
 
 ROLE_LABELS = {
     Membership.Role.REVIEWER: "Reviewer: decides cases",
@@ -40,7 +45,7 @@ class SignInForm(AuthenticationForm):
         self.fields["username"].label = "Name"
 
 
-class NewAccountForm(BaseUserCreationForm):
+class NewAccountForm(_CreationForm):
     """An account for whoever holds an invitation."""
 
     class Meta:
@@ -59,9 +64,14 @@ class NewAccountForm(BaseUserCreationForm):
 class InvitationForm(forms.Form):
     """A link that makes its holder a member."""
 
-    role = forms.ChoiceField(choices=list(ROLE_LABELS.items()), widget=forms.RadioSelect, initial=Membership.Role.REVIEWER)
+    role = forms.ChoiceField(
+        choices=list(ROLE_LABELS.items()), widget=forms.RadioSelect, initial=Membership.Role.REVIEWER
+    )
     note = forms.CharField(
-        label="For whom", max_length=200, required=False, help_text="A name or a note, so that you recognise the link later."
+        label="For whom",
+        max_length=200,
+        required=False,
+        help_text="A name or a note, so that you recognise the link later.",
     )
 
 

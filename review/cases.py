@@ -32,7 +32,7 @@ REASONS = {
 
 
 def case(prediction: Prediction) -> dict[str, Any]:
-    """What a template needs to show a prediction whose version, contract, payload, routing and explanation are loaded."""
+    """What a template needs to show a prediction with its version, contract, payload, routing and explanation."""
     features = prediction.version.contract.document["features"]
     groups = _groups(prediction, features)
     rows = [row for group in groups for row in group["rows"]]
@@ -139,4 +139,3 @@ def _quantiles(reference: dict[str, Any]) -> figures.Quantiles | None:
     inner = reference["quantiles"]
     levels = [0.0, *(point / 100 for point, _ in inner), 1.0]
     return figures.Quantiles(levels, [reference["min"], *(value for _, value in inner), reference["max"]])
-

@@ -40,12 +40,12 @@ class AnswerForm(forms.Form):
             return str(classes[int(place)])
         raise forms.ValidationError("Choose one of the labels, or say that you can’t tell.")
 
-    def answer(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The arguments of ``decisions.decide``. Reason codes of other labels than the chosen one fall away."""
         label = self.cleaned_data["answer"]
         codes: list[str] = []
         if label is not None:
-            codes = self.data.getlist(f"codes.{self.prediction.model.classes.index(label)}")  # type: ignore[union-attr]
+            codes = self.data.getlist(f"codes.{self.prediction.model.classes.index(label)}")  # type: ignore[attr-defined]
         return {
             "label": label,
             "abstain": label is None,
@@ -68,25 +68,38 @@ class PolicyForm(forms.Form):
     """The settings of a policy that most owners turn; the document's other parts stay as they are."""
 
     confidence = forms.FloatField(
-        label="Hold when the score is below", required=False, min_value=0, max_value=1,
+        label="Hold when the score is below",
+        required=False,
+        min_value=0,
+        max_value=1,
         help_text="The largest score of a case. Below it the caller waits for a person. Empty: never for this reason.",
-    )  # fmt: skip
+    )
     risk = forms.FloatField(
-        label="Hold when the risk reaches", required=False, min_value=0,
+        label="Hold when the risk reaches",
+        required=False,
+        min_value=0,
         help_text="The expected cost of acting on the model’s answer, in the units of the model’s costs. Empty: never.",
-    )  # fmt: skip
+    )
     audit_floor = forms.FloatField(
-        label="Check at random, at least", min_value=0.01, max_value=1,
-        help_text="The share of cases that a person checks whatever the model says. It is what makes quality measurable.",
-    )  # fmt: skip
+        label="Check at random, at least",
+        min_value=0.01,
+        max_value=1,
+        help_text="A person checks this share of cases whatever the model says. It is what makes quality measurable.",
+    )
     budget = forms.FloatField(
-        label="Random review budget", required=False, min_value=0, max_value=1,
-        help_text="Share of all predictions that is reviewed, holds and the floor included. Empty: nothing beyond those.",
-    )  # fmt: skip
+        label="Random review budget",
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="The share of all predictions to review, holds and the floor included. Empty: only those.",
+    )
     hold_minutes = forms.FloatField(
-        label="A hold waits, in minutes", required=False, min_value=0.01, max_value=366 * 24 * 60,
+        label="A hold waits, in minutes",
+        required=False,
+        min_value=0.01,
+        max_value=366 * 24 * 60,
         help_text="Then the caller is told the fallback; the case stays open for review. Empty: for ever.",
-    )  # fmt: skip
+    )
     on_timeout = forms.ChoiceField(
         label="Then the caller is told to",
         choices=[("hold", "hold: keep waiting"), ("proceed", "proceed"), ("refuse", "refuse")],

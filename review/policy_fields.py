@@ -36,7 +36,7 @@ class Fields:
 def read(document: dict[str, Any]) -> Fields:
     """The form's fields out of a document.
 
-    >>> read({"review": [{"name": "a", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0, "kind": "gate"}]}).confidence
+    >>> read({"review": [{"name": "a", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0}]}).confidence
     0.75
     """
     hold = document.get("hold") or {}
@@ -93,9 +93,14 @@ def differences(live: dict[str, Any] | None, new: dict[str, Any]) -> list[dict[s
     """Each setting as it is live and as it would be, in words."""
     before = None if live is None else _words(live)
     return [
-        {"name": name, "live": "–" if before is None else before[name], "new": text, "changed": before is None or before[name] != text}
+        {
+            "name": name,
+            "live": "–" if before is None else before[name],
+            "new": text,
+            "changed": before is None or before[name] != text,
+        }
         for name, text in _words(new).items()
-    ]  # fmt: skip
+    ]
 
 
 def _plain(x: float) -> float:

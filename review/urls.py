@@ -32,7 +32,11 @@ api_urlpatterns: list[Any] = [
 ]
 urlpatterns: list[Any] = [
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
-    path("models/<slug:slug>/settings/policy/<int:number>/activate/", policy_pages.activate_policy, name="activate-policy"),
+    path(
+        "models/<slug:slug>/settings/policy/<int:number>/activate/",
+        policy_pages.activate_policy,
+        name="activate-policy",
+    ),
     path("models/<slug:slug>/settings/kill-switch/", policy_pages.kill_switch, name="kill-switch"),
     path("queues/", queue_pages.queues, name="queues"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),

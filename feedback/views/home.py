@@ -60,7 +60,9 @@ def _model(model: RegisteredModel, *, headline: bool) -> dict[str, Any]:
     return {
         "model": model,
         "accuracy": found and found["metrics"]["accuracy"],
-        "predictions": Prediction.objects.filter(model=model).count() if found is None else found["population"]["predictions"],
+        "predictions": Prediction.objects.filter(model=model).count()
+        if found is None
+        else found["population"]["predictions"],
         "policy": getattr(getattr(model, "routing", None), "active", None),
     }
 
@@ -83,7 +85,9 @@ def _tasks(principal: Principal) -> list[dict[str, Any]]:
     ).annotate(since=Subquery(newest))
     tasks += [
         {"kind": "candidate", "model": version.model, "version": version}
-        for version in candidates.filter(Q(since__isnull=True) | Q(created_at__gt=Subquery(newest))).select_related("model")
+        for version in candidates.filter(Q(since__isnull=True) | Q(created_at__gt=Subquery(newest))).select_related(
+            "model"
+        )
     ]
     newest_run = TrainingRun.objects.filter(model=OuterRef("model")).order_by("-id").values("id")[:1]
     failed = TrainingRun.objects.filter(model__in=owned, status=TrainingRun.Status.FAILED, id=Subquery(newest_run))

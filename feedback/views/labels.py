@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from models_registry.models import RegisteredModel
 
-NEWEST = 30
+NEWEST = 15
 SNAPSHOTS = 10
 HOPS = {
     "occurred_to_received": "occurred → received",

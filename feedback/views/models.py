@@ -48,7 +48,7 @@ def promote(request: HttpRequest, slug: str, version: str) -> HttpResponse:
             model=found, version=wanted, reason=form.cleaned_data["reason"], actor=request.user.get_username()
         )
         ring_webhooks()
-        messages.success(request, f"{wanted.version} is the champion now. Serving picks it up from the champion endpoint.")
+        messages.success(request, f"{wanted.version} is the champion now. Serving picks it up at its next look.")
     except ReviewHubError as error:
         messages.error(request, " ".join([f"{error.detail}.", *(f"{fault.message}." for fault in error.errors)]))
     return redirect("model", slug=slug)
@@ -64,9 +64,7 @@ def rollback(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, "Say why: a reason is kept with every rollback.")
         return redirect("model", slug=slug)
     try:
-        made = promotion.rollback(
-            model=found, reason=form.cleaned_data["reason"], actor=request.user.get_username()
-        )
+        made = promotion.rollback(model=found, reason=form.cleaned_data["reason"], actor=request.user.get_username())
         ring_webhooks()
         messages.success(request, f"Rolled back: {made.version.version} is the champion again.")
     except ReviewHubError as error:
@@ -134,7 +132,11 @@ def _newest_evaluations(found: RegisteredModel) -> dict[int, Evaluation]:
 
 
 def _newest_gates(found: RegisteredModel) -> dict[int, list[GateResult]]:
-    newest = GateResult.objects.filter(version__model=found).order_by("version_id", "gate", "-id").distinct("version_id", "gate")
+    newest = (
+        GateResult.objects.filter(version__model=found)
+        .order_by("version_id", "gate", "-id")
+        .distinct("version_id", "gate")
+    )
     gates: dict[int, list[GateResult]] = {}
     for row in newest:
         gates.setdefault(row.version_id, []).append(row)

@@ -46,9 +46,16 @@ def predictions(request: HttpRequest) -> HttpResponse:
         return redirect("prediction", pk=found[0].pk)
     kept = {key: value for key, value in (("q", query), ("model", slug), ("status", status)) if value}
     context = {
-        "area": "predictions", "rows": found[:PAGE], "more": found[PAGE - 1].pk if len(found) > PAGE else None,
-        "query": query, "models": mine, "slug": slug, "status": status, "statuses": Prediction.Status.values, "kept": kept,
-    }  # fmt: skip
+        "area": "predictions",
+        "rows": found[:PAGE],
+        "more": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "query": query,
+        "models": mine,
+        "slug": slug,
+        "status": status,
+        "statuses": Prediction.Status.values,
+        "kept": kept,
+    }
     return render(request, "feedback/predictions.html", context)
 
 

@@ -41,7 +41,9 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
         "windows": WINDOWS,
         "chosen": chosen,
-        "metrics": [_metric(name, found["metrics"][name], model.simulated) for name in METRICS if name in found["metrics"]],
+        "metrics": [
+            _metric(name, found["metrics"][name], model.simulated) for name in METRICS if name in found["metrics"]
+        ],
     }
     return render(request, "feedback/quality.html", context)
 
@@ -50,20 +52,33 @@ def _metric(name: str, figure: dict[str, Any], simulated: bool) -> dict[str, Any
     """One metric's rows for the chart and its table: weighted, naive and, for a simulated stream, true."""
     title, kind, meaning = METRICS[name]
     rows = [
-        {"key": "weighted", "name": "Weighted", "note": "all predictions", **_part(figure, "estimate", "low", "high")},
+        {
+            "key": "weighted",
+            "name": "Weighted",
+            "note": "for all predictions",
+            **_part(figure, "estimate", "low", "high"),
+        },
         {
             "key": "naive",
             "name": "Naive",
-            "note": "reviewed ones only, biased by routing",
+            "note": "reviewed cases only, biased",
             **_part(figure, "naive", "naive_low", "naive_high"),
         },
     ]
     if simulated:
         known = {"estimate": figure.get("truth"), "low": None, "high": None}
-        rows.append({"key": "true", "name": "True", "note": "known because the stream is simulated", **known})
+        rows.append({"key": "true", "name": "True", "note": "known in a simulation", **known})
+    chart = charts.intervals(rows)
+    truth_x = next((row.get("x") for row in chart["rows"] if row["key"] == "true"), None)
     return {
-        "name": name, "title": title, "kind": kind, "meaning": meaning, "figure": figure, "chart": charts.intervals(rows),
-    }  # fmt: skip
+        "name": name,
+        "title": title,
+        "kind": kind,
+        "meaning": meaning,
+        "figure": figure,
+        "chart": chart,
+        "truth_x": truth_x,
+    }
 
 
 def _part(figure: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def decide(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     form = AnswerForm(request.POST, prediction=lease.item.prediction)
     note = request.POST.get("note", "")
     if not form.is_valid():
-        told = " ".join(error for errors in form.errors.values() for error in errors)
+        told = " ".join(str(error) for errors in form.errors.values() for error in errors)
         return _answer(request, line, models, principal, note=note, problem=told)
     try:
-        made = decisions.decide(token=token, principal=principal, **form.answer())
+        made = decisions.decide(token=token, principal=principal, **form.arguments())
     except Conflict as error:
         return _after_conflict(request, line, models, principal, lease, error, note)
     except ReviewHubError as error:
@@ -101,7 +101,9 @@ def undo(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         return _answer(request, line, models, principal, problem=error.detail.capitalize() + ".")
     ring_webhooks()
     item = _take(line, models, principal, made.item_id)
-    told = f"Undone: {made.label or 'can’t tell'}. Decide again." if item else "Undone. The case waits in the queue again."
+    told = (
+        f"Undone: {made.label or 'can’t tell'}. Decide again." if item else "Undone. The case waits in the queue again."
+    )
     return _answer(request, line, models, principal, item=item, told=told, former=made, note=made.rationale)
 
 
@@ -204,7 +206,7 @@ def _after_conflict(
     if error.code == "lease_expired":
         item = _take(line, models, principal, lease.item_id)
         if item is not None:
-            problem = "Your hold on this case had ended, so the answer was not stored. You have it again: answer once more."
+            problem = "Your hold on this case had ended, so nothing was stored. You have it again: answer once more."
             return _answer(request, line, models, principal, item=item, problem=problem, note=note)
     external_id = lease.item.prediction.external_id
     problem = f"Your answer on {external_id} was not used: {error.detail}."

@@ -26,29 +26,38 @@ export function isEditable(target) {
 // One press, one decision: after a new case is painted, keys wait until whatever was held is let go
 // and a moment has passed.
 export class Keys {
-  constructor(root, { onKey, isBusy }) {
+  constructor(root, { onKey, isBusy, onReady }) {
     this.root = root;
     this.onKey = onKey;
     this.isBusy = isBusy;
+    this.onReady = onReady;
     this.held = new Set();
     this.openAt = 0;
     this.waitingFor = new Set();
     root.addEventListener("keydown", (event) => this.#down(event));
     root.addEventListener("keyup", (event) => this.#up(event));
-    window.addEventListener("blur", () => { this.held.clear(); this.waitingFor.clear(); });
+    window.addEventListener("blur", () => { this.held.clear(); this.waitingFor.clear(); this.#settle(); });
   }
 
   // A new case is on screen.
   rearm() {
     this.openAt = performance.now() + GUARD_MS;
     this.waitingFor = new Set(this.held);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#settle(), GUARD_MS);
+  }
+
+  get ready() {
+    return this.waitingFor.size === 0 && performance.now() >= this.openAt;
+  }
+
+  #settle() {
+    if (this.ready) this.onReady();
   }
 
   #up(event) {
     this.held.delete(event.code);
-    if (this.waitingFor.delete(event.code) && this.waitingFor.size === 0) {
-      this.openAt = Math.max(this.openAt, performance.now());
-    }
+    if (this.waitingFor.delete(event.code)) this.#settle();
   }
 
   #down(event) {
@@ -57,7 +66,7 @@ export class Keys {
     const key = keyOf(event);
     if (key === null) return;
     if (key !== "escape" && (isEditable(event.target) || document.querySelector("dialog[open]"))) return;
-    if (this.isBusy() || this.waitingFor.size > 0 || performance.now() < this.openAt) return;
+    if (this.isBusy() || !this.ready) return;
     if (this.onKey(key, event)) event.preventDefault();
   }
 }

@@ -19,6 +19,7 @@ let leaseSpan = 0;
 
 const keys = new Keys(document, {
   isBusy: () => busy,
+  onReady: () => { if (!busy) stage.dataset.ready = "true"; },
   onKey(key) {
     if (key === "escape") return leaveNote();
     if (key === "?") { help.showModal(); return true; }
@@ -48,6 +49,7 @@ function openNote(button) {
 function painted() {
   busy = false;
   stage.removeAttribute("aria-busy");
+  stage.dataset.ready = "false";
   keys.rearm();
   activeMs = 0;
   lastTick = performance.now();
@@ -106,6 +108,7 @@ document.addEventListener("htmx:before:request", (event) => {
   busy = true;
   failed.hidden = true;
   stage.setAttribute("aria-busy", "true");
+  stage.dataset.ready = "false";
   note = document.getElementById("note")?.value ?? "";
 });
 
@@ -131,6 +134,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 function stumble(text) {
   busy = false;
   stage.removeAttribute("aria-busy");
+  stage.dataset.ready = "true";
   failed.querySelector("[data-failed-text]").textContent = text;
   failed.hidden = false;
   const field = document.getElementById("note");

@@ -27,8 +27,18 @@ from review.models import (
     RoutingDecision,
 )
 
-BASE = ("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
-        "fractal dimension")  # fmt: skip
+BASE = (
+    "radius",
+    "texture",
+    "perimeter",
+    "area",
+    "smoothness",
+    "compactness",
+    "concavity",
+    "concave points",
+    "symmetry",
+    "fractal dimension",
+)
 UNITS = {"radius": "µm", "perimeter": "µm", "area": "µm²"}
 SCALE = dict(zip(BASE, (14.1, 19.3, 92.0, 655.0, 0.096, 0.104, 0.089, 0.049, 0.181, 0.063), strict=True))
 GROUPS = {"mean": "Mean of the nuclei", "error": "Standard error", "worst": "Largest nuclei"}
@@ -37,9 +47,22 @@ GUIDELINES = (
     "A large but smooth nucleus is benign. If the smear is damaged, say that you can’t tell."
 )
 POLICY: dict[str, Any] = {
-    "rules": [{"name": "damaged", "when": {"field": "feature.mean_area", "lt": 1}, "disposition": "refuse", "reason": "damaged"}],
+    "rules": [
+        {
+            "name": "damaged",
+            "when": {"field": "feature.mean_area", "lt": 1},
+            "disposition": "refuse",
+            "reason": "damaged",
+        }
+    ],
     "review": [
-        {"name": "low_confidence", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0, "kind": "gate", "priority": 5},
+        {
+            "name": "low_confidence",
+            "when": {"field": "confidence", "lt": 0.75},
+            "p": 1.0,
+            "kind": "gate",
+            "priority": 5,
+        },
         {"name": "large_nuclei", "when": {"field": "feature.worst_area", "gt": 2000}, "p": 0.5, "kind": "audit"},
     ],
     "sampling": {"kind": "none"},
@@ -64,7 +87,13 @@ def small() -> World:
 
 def cast(*models: RegisteredModel) -> None:
     users = get_user_model().objects
-    for name, role in (("alice", "reviewer"), ("bob", "reviewer"), ("dana", "analyst"), ("erin", "owner"), ("mallory", "")):
+    for name, role in (
+        ("alice", "reviewer"),
+        ("bob", "reviewer"),
+        ("dana", "analyst"),
+        ("erin", "owner"),
+        ("mallory", ""),
+    ):
         user = users.filter(username=name).first() or users.create_user(name, password=f"{name}-password-1")
         for model in models if role else ():
             access.grant_role(user=user, model=model, role=role, actor="test")
@@ -85,12 +114,17 @@ def contract() -> dict[str, Any]:
     return {
         "features": [
             {
-                "name": f"{group}_{base}".replace(" ", "_"), "dtype": "float", "min": 0, "group": title,
-                "label": base.capitalize(), **({"unit": UNITS[base]} if base in UNITS else {}),
+                "name": f"{group}_{base}".replace(" ", "_"),
+                "dtype": "float",
+                "min": 0,
+                "group": title,
+                "label": base.capitalize(),
+                **({"unit": UNITS[base]} if base in UNITS else {}),
             }
-            for group, title in GROUPS.items() for base in BASE
+            for group, title in GROUPS.items()
+            for base in BASE
         ]
-    }  # fmt: skip
+    }
 
 
 def measurements(rows: int, seed: int = 0) -> dict[str, Any]:
@@ -100,15 +134,21 @@ def measurements(rows: int, seed: int = 0) -> dict[str, Any]:
     grown = {"mean": 1.0, "error": 0.05, "worst": 1.35}
     return {
         f"{group}_{base}".replace(" ", "_"): SCALE[base] * factor * np.exp(0.22 * size + 0.15 * draw.normal(size=rows))
-        for group, factor in grown.items() for base in BASE
-    }  # fmt: skip
+        for group, factor in grown.items()
+        for base in BASE
+    }
 
 
 def tumours() -> tuple[RegisteredModel, ModelVersion]:
     model = RegisteredModel.objects.create(
-        slug="tumours", name="Tumours", task="binary", classes=["benign", "malignant"], positive_class="malignant",
-        costs={"benign": {"malignant": 20}, "malignant": {"benign": 1}}, disposition_of={"malignant": "refuse"},
-    )  # fmt: skip
+        slug="tumours",
+        name="Tumours",
+        task="binary",
+        classes=["benign", "malignant"],
+        positive_class="malignant",
+        costs={"benign": {"malignant": 20}, "malignant": {"benign": 1}},
+        disposition_of={"malignant": "refuse"},
+    )
     document = contract()
     stored = DataContract.objects.create(model=model, number=1, document=document, sha256="0" * 64)
     version = ModelVersion.objects.create(model=model, version="1.0", contract=stored, state="ready", created_by="erin")
@@ -117,9 +157,13 @@ def tumours() -> tuple[RegisteredModel, ModelVersion]:
     model.champion = version
     model.save()
     LabelDefinition.objects.create(
-        model=model, number=1, classes=model.classes, guidelines=GUIDELINES, created_by="erin",
+        model=model,
+        number=1,
+        classes=model.classes,
+        guidelines=GUIDELINES,
+        created_by="erin",
         reason_codes={"malignant": ["irregular_nuclei", "known_history"], "benign": ["smooth_border"]},
-    )  # fmt: skip
+    )
     queue = ReviewQueue.objects.create(slug="tumours")
     queue.models.add(model)
     policy = PolicyVersion.objects.create(model=model, number=1, document=POLICY, note="first", created_by="erin")
@@ -137,22 +181,45 @@ def waiting(model: RegisteredModel, version: ModelVersion, number: int, *, expla
     scores = [1 - malignant, malignant]
     predicted = model.classes[int(np.argmax(scores))]
     prediction = Prediction.objects.create(
-        model=model, version=version, external_id=f"P-{2201 + number}", entity_id=f"patient-{71 + number % 2}",
-        fingerprint=f"{number:064x}", scores=scores, predicted=predicted, confidence=max(scores), status="routed",
-        occurred_at=now - timedelta(seconds=2.4), received_at=now,
-    )  # fmt: skip
+        model=model,
+        version=version,
+        external_id=f"P-{2201 + number}",
+        entity_id=f"patient-{71 + number % 2}",
+        fingerprint=f"{number:064x}",
+        scores=scores,
+        predicted=predicted,
+        confidence=max(scores),
+        status="routed",
+        occurred_at=now - timedelta(seconds=2.4),
+        received_at=now,
+    )
     PredictionPayload.objects.create(prediction=prediction, features=features)
     control = RoutingControl.objects.get(model=model)
     RoutingDecision.objects.create(
-        prediction=prediction, model=model, policy=control.active, draw=0.37, p_gate=1.0, propensity=1.0, disposition="hold",
-        review="gate", reasons=["low_confidence"], model_guess=max(scores), oversight_always=False,
+        prediction=prediction,
+        model=model,
+        policy=control.active,
+        draw=0.37,
+        p_gate=1.0,
+        propensity=1.0,
+        disposition="hold",
+        review="gate",
+        reasons=["low_confidence"],
+        model_guess=max(scores),
+        oversight_always=False,
         routed_at=now + timedelta(seconds=0.21),
-    )  # fmt: skip
+    )
     explanation(prediction, explained, now)
     QueueItem.objects.create(
-        prediction=prediction, model=model, queue=model.queues.get(), kind="gate", priority=5,
-        enqueued_at=now + timedelta(seconds=0.21), hold_until=now + timedelta(hours=4), hold_fallback="refuse",
-    )  # fmt: skip
+        prediction=prediction,
+        model=model,
+        queue=model.queues.get(),
+        kind="gate",
+        priority=5,
+        enqueued_at=now + timedelta(seconds=0.21),
+        hold_until=now + timedelta(hours=4),
+        hold_fallback="refuse",
+    )
     return prediction
 
 
@@ -168,7 +235,11 @@ def explanation(prediction: Prediction, state: str, now: Any) -> None:
     common = {"prediction": prediction, "explained_class": prediction.predicted, "status": state}
     if state == "ready":
         common |= {"origin": "artifact", "space": "probability", "explainer": "tree", "base_value": 0.4}
-        common |= {"output": prediction.confidence, "contributions": contributions, "computed_at": now + timedelta(seconds=1.9)}
+        common |= {
+            "output": prediction.confidence,
+            "contributions": contributions,
+            "computed_at": now + timedelta(seconds=1.9),
+        }
     if state == "failed":
         common |= {"reason": "the artifact took longer than 60 s", "computed_at": now + timedelta(seconds=60)}
     Explanation.objects.create(**common)
