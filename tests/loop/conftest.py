@@ -21,6 +21,7 @@ from kombu import Connection
 from models_registry import access
 from reviewhub import embedded
 from reviewhub.celery import broker_url
+from reviewhub.invariants import check_all
 from tests import running
 from tests.conftest import make_model
 
@@ -73,9 +74,10 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 @pytest.fixture
 def processes(own_redis: OwnRedis, tmp_path: Path, transactional_db: None) -> Iterator[ExitStack]:
-    """What is entered here ends before the database is emptied."""
+    """What is entered here ends before the database is emptied; what it left there must hold."""
     with ExitStack() as stack:
         yield stack
+    assert [verdict for verdict in check_all() if verdict.broken] == []
 
 
 @pytest.fixture
