@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # Events of one clock tick are told in the order in which one causes the next.
-ORDER = ("occurred", "received", "routed", "resolved", "claimed", "explained", "decided", "undone", "outcome", "label")
+ORDER = ("occurred", "received", "routed", "claimed", "explained", "decided", "undone", "resolved", "outcome", "label")
 MAX_RUNS = 20
 
 
@@ -148,12 +148,20 @@ def _labels(prediction: Prediction) -> Iterator[Event]:
     for row in Label.objects.filter(prediction=prediction).order_by("id"):
         facts = [("source", row.source), ("selection", row.selection)]
         if row.propensity is not None:
-            facts.append(("counts as", f"1/{row.propensity:.4g} = {1 / row.propensity:.3g} cases"))
+            facts.append(("stands for", _cases(1 / row.propensity)))
         else:
             facts.append(("weight", "none: how it came to be seen has no known probability"))
         yield Event(row.created_at, "label", f"Label: {row.value}", facts, tone="good")
         if row.retired_at is not None:
             yield Event(row.retired_at, "label", f"Label {row.value} retired", [("source", row.source)], tone="plain")
+
+
+def _cases(count: float) -> str:
+    """
+    >>> _cases(1.0), _cases(1 / 0.05)
+    ('itself alone', '20 cases like it')
+    """
+    return "itself alone" if count == 1 else f"{wording.number(count, 3)} cases like it"
 
 
 def _training(prediction: Prediction) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from feedback.models import TrainingRun
 from feedback.monitoring import quality
 from models_registry.models import ModelVersion, Promotion
+from models_registry.promotion import blocking_results
 from models_registry.views.base import page, principal_of
 from review import queue
 from review.models import Prediction, ReviewDecision, ReviewQueue, RoutingControl
@@ -84,7 +85,12 @@ def _tasks(principal: Principal) -> list[dict[str, Any]]:
         model__in=owned, origin=ModelVersion.Origin.RETRAINED, state=ModelVersion.State.READY, promotions__isnull=True
     ).annotate(since=Subquery(newest))
     tasks += [
-        {"kind": "candidate", "model": version.model, "version": version}
+        {
+            "kind": "candidate",
+            "model": version.model,
+            "version": version,
+            "blocked": [result.gate for result in blocking_results(version)],
+        }
         for version in candidates.filter(Q(since__isnull=True) | Q(created_at__gt=Subquery(newest))).select_related(
             "model"
         )

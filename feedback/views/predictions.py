@@ -18,7 +18,7 @@ from review.models import Prediction
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-PAGE = 50
+PAGE = 30
 LONGEST_ID = 200
 
 

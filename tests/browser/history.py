@@ -249,7 +249,7 @@ def candidate(
         requested_at=at,
         started_at=at,
         finished_at=at + timedelta(seconds=41),
-        weights={"ess": 431.2, "cap": 12.0},
+        weights={"ess": 431.2, "cap": 12.0, "gamma": 0.8},
     )
     return made
 

@@ -181,3 +181,16 @@ def overdue():
     hour = timedelta(hours=1)
     QueueItem.objects.filter(lease_token__isnull=False).update(lease_expires_at=F("lease_expires_at") - hour)
     Lease.objects.update(claimed_at=F("claimed_at") - hour, expires_at=F("expires_at") - hour)
+
+
+def test_ten_classes_fit_a_narrow_screen_and_the_tenth_has_a_button_without_a_key(world, open_page):
+    classes = [f"class number {number}" for number in range(1, 11)]
+    type(world.model).objects.update(classes=classes, task="multiclass")
+    type(world.predictions[0]).objects.update(scores=[0.1] * 10, predicted=classes[0], confidence=0.1)
+    page = open_page("alice", REVIEW, width=360)
+    case(page, "P-2201")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.locator("#decision .label-button[data-key]").count() == 9
+    page.get_by_role("button", name="class number 10").click()
+    case(page, "P-2202")
+    assert ReviewDecision.objects.get().label == "class number 10"
