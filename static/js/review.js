@@ -19,7 +19,7 @@ let leaseSpan = 0;
 
 const keys = new Keys(document, {
   isBusy: () => busy,
-  onReady: () => { if (!busy) stage.dataset.ready = "true"; },
+  onReady: () => { if (!busy && !stage.querySelector("[data-starting]")) stage.dataset.ready = "true"; },
   onKey(key) {
     if (key === "escape") return leaveNote();
     if (key === "?") { help.showModal(); return true; }
