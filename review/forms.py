@@ -36,7 +36,7 @@ class AnswerForm(forms.Form):
         if given == AGREE:
             return self.prediction.predicted
         place = given.removeprefix(LABEL)
-        if given.startswith(LABEL) and place.isdigit() and len(place) < 5 and int(place) < len(classes):
+        if given.startswith(LABEL) and place.isdecimal() and len(place) < 5 and int(place) < len(classes):
             return str(classes[int(place)])
         raise forms.ValidationError("Choose one of the labels, or say that you can’t tell.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -38,6 +39,8 @@ def model(request: HttpRequest, slug: str) -> HttpResponse:
 def promote(request: HttpRequest, slug: str, version: str) -> HttpResponse:
     """Make a version the champion; a gate that speaks against it is told with its reason."""
     found, _ = model_page(request, slug, "admin", "model")
+    if "\0" in version:
+        raise Http404
     wanted = get_object_or_404(ModelVersion, model=found, version=version)
     form = ReasonForm(request.POST)
     if not form.is_valid():

@@ -28,7 +28,8 @@ def predictions(request: HttpRequest) -> HttpResponse:
     """The newest predictions, or those of exactly that external or entity id; a single one opens at once."""
     mine = principal_of(request).models("read")
     query = request.GET.get("q", "").strip()[:LONGEST_ID]
-    slug = request.GET.get("model", "")
+    # NUL cannot be stored, so no model has it in its slug.
+    slug = request.GET.get("model", "").replace("\0", "")[:LONGEST_ID]
     status = request.GET.get("status", "")
     before = request.GET.get("before", "")
     rows = Prediction.objects.filter(model__in=mine).select_related("model", "version", "routing").order_by("-id")
@@ -39,7 +40,7 @@ def predictions(request: HttpRequest) -> HttpResponse:
     if query:
         # NUL cannot be stored, so nothing carries it and PostgreSQL need not be asked.
         rows = rows.none() if "\0" in query else rows.filter(Q(external_id=query) | Q(entity_id=query))
-    if before.isdigit() and len(before) < 19:
+    if before.isdecimal() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
     if query and len(found) == 1 and not before:

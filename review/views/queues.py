@@ -47,9 +47,14 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
     if not principal.models("preview").filter(queues=line).exists():
         raise PermissionDenied("pausing a queue is for its leads and owners")
     if request.POST.get("on") == "1":
-        queue.pause(queue=line, actor=principal.name, reason=request.POST.get("reason", "")[:LONGEST_REASON])
+        queue.pause(queue=line, actor=principal.name, reason=_reason(request))
         messages.success(request, f"{line.slug} is paused. Cases already handed out can still be decided.")
     else:
         queue.resume(queue=line, actor=principal.name)
         messages.success(request, f"{line.slug} hands out cases again.")
     return redirect("queues")
+
+
+def _reason(request: HttpRequest) -> str:
+    """What was typed, without what the database cannot store."""
+    return request.POST.get("reason", "").replace("\0", "")[:LONGEST_REASON]

@@ -50,7 +50,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
 def claim(request: HttpRequest, slug: str) -> HttpResponse:
     line, models, principal = _queue(request, slug)
     wanted = request.POST.get("item", "")
-    item = _take(line, models, principal, int(wanted)) if wanted.isdigit() and len(wanted) < 19 else None
+    item = _take(line, models, principal, int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else None
     return _answer(request, line, models, principal, item=item, note=request.POST.get("note", ""))
 
 
@@ -127,7 +127,7 @@ def explanation(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     held = _held(line, models, principal, token)
     if held is None:
         raise Http404
-    tries = min(int(request.GET.get("try", "1")) if request.GET.get("try", "1").isdigit() else 1, 99)
+    tries = min(int(request.GET.get("try", "1")) if request.GET.get("try", "1").isdecimal() else 1, 99)
     shown = cases.case(held.prediction)
     if shown["explanation"]["state"] == "ready":
         queue.note_explanation_shown(token=token, holder=principal.pseudonym)
