@@ -36,14 +36,14 @@ CHUNK = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-class ArtifactDamaged(ReviewHubError):  # noqa: N818
+class ArtifactDamaged(ReviewHubError):
     """The stored file is missing or no longer has the bytes it was stored with."""
 
     status = 500
     code = "artifact_damaged"
 
 
-class ChildFailed(Exception):  # noqa: N818
+class ChildFailed(Exception):
     """A call in the child process gave no result: ``reason`` is one sentence, ``code`` says which kind.
 
     Codes: what the called function raised (``untrusted_type``, ``invalid_model``, …), or ``timed_out``,

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from models_registry import access, registration, serializers, tasks
 from models_registry.api.base import caller, known_parameters, listing, version_for
 from models_registry.api.uploads import version_arguments
-from models_registry.errors import Invalid, Fault
+from models_registry.errors import Fault, Invalid
 from models_registry.models import ModelVersion
 
 if TYPE_CHECKING:

@@ -50,14 +50,8 @@ def fit_candidate(
     champion = model_files.load(artifact) if artifact is not None else None
     chosen = estimator or ("champion" if champion is not None else "default")
     older = _reference_rows(reference_rows, contract, classes) if discount > 0 else None
-    pool = fitting.pool_rows(
-        split.train,
-        older,
-        champion=champion if chosen == "champion" else None,
-        contract=contract,
-        classes=classes,
-        discount=discount,
-    )
+    parent = champion if chosen == "champion" else None
+    pool = fitting.pool_rows(split.train, older, champion=parent, contract=contract, classes=classes, discount=discount)
     if chosen == "champion":
         pipeline = pipelines.cloned(champion)
     else:
@@ -66,14 +60,9 @@ def fit_candidate(
     content = model_files.dump(fitted)
     # Judged as it was stored: what is compared is what would be served.
     stored = model_files.load(content)
+    prices, held_out = np.asarray(costs, dtype=np.float64), split.held_out
     found = comparison.evidence(
-        stored,
-        champion,
-        split.held_out,
-        contract=contract,
-        classes=classes,
-        costs=np.asarray(costs, dtype=np.float64),
-        champion_version=champion_version,
+        stored, champion, held_out, contract=contract, classes=classes, costs=prices, champion_version=champion_version
     )
     return {
         "artifact": content,
