@@ -5,6 +5,7 @@ Apps get these through the DRF settings and import nothing from here.
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 from typing import IO, TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
@@ -25,7 +26,7 @@ from models_registry.errors import Fault, Invalid, NotFound, ReviewHubError, Too
 from models_registry.strict_json import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from django.http import HttpRequest
     from rest_framework.request import Request
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("reviewhub.api")
 
 _PROBLEM_DOCS = "/api/v1/docs/#problem-"
+# What `encode_cursor` writes: an offset, a direction, the id to go on from.
+_CURSOR = re.compile(r"(?:o=([0-9]{1,3})&)?(r=1&)?p=([0-9]{1,18})")
 
 
 class JSONRenderer(BaseRenderer):
@@ -79,11 +82,23 @@ def _charset(media_type: str) -> str:
 
 
 class IdCursorPagination(CursorPagination):
-    """Newest first by id; a cursor that was tampered with is one clear 400."""
+    """Newest first by id; a cursor that was not made here is one clear 400."""
 
     ordering = "-id"
     page_size_query_param = "page_size"
     max_page_size = 500
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """The cursor of the query, read strictly: base64 as DRF decodes it would skip over what is none."""
+        text = request.query_params.get(self.cursor_query_param)
+        if text is None:
+            return None
+        found = _CURSOR.fullmatch(base64.b64decode(text, validate=True).decode("ascii"))
+        if found is None:
+            raise ValueError
+        offset, reverse, position = found.groups()
+        # DRF compares positions as text, whatever its stubs say.
+        return Cursor(offset=int(offset or 0), reverse=bool(reverse), position=position)  # type: ignore[arg-type]
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> Any:
         try:
@@ -152,18 +167,32 @@ def problem(status: int, code: str, detail: str, faults: list[Fault], request: A
     }
 
 
-def _or_page(status: int, code: str, detail: str, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """What answers where no view did: a problem under /api/, the product's page elsewhere."""
-
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.path.startswith("/api/"):
-            return page(request, *args, **kwargs)
-        body = msgspec.json.encode(problem(status, code, detail, [], request))
-        return HttpResponse(body, status=status, content_type="application/problem+json")
-
-    return answer
+def problem_answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    """A problem from outside of any API view."""
+    body = msgspec.json.encode(problem(status, code, detail, [], request))
+    return HttpResponse(body, status=status, content_type="application/problem+json")
 
 
-bad_request = _or_page(400, "bad_request", "the request is not one that can be answered", defaults.bad_request)
-page_not_found = _or_page(404, "not_found", "there is no such endpoint or object", defaults.page_not_found)
-server_error = _or_page(500, "server_error", "an error of ours, which has been logged", defaults.server_error)
+def bad_request(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """handler400. What answers where no view did is a problem under /api/, the product's page elsewhere."""
+    if not is_api(request):
+        return defaults.bad_request(request, *args, **kwargs)
+    return problem_answer(request, 400, "bad_request", "the request is not one that can be answered")
+
+
+def page_not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """handler404."""
+    if not is_api(request):
+        return defaults.page_not_found(request, *args, **kwargs)
+    return problem_answer(request, 404, "not_found", "there is no such endpoint")
+
+
+def server_error(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """handler500; Django has logged the exception."""
+    if not is_api(request):
+        return defaults.server_error(request, *args, **kwargs)
+    return problem_answer(request, 500, "server_error", "an error of ours, which has been logged")
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
