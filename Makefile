@@ -36,4 +36,4 @@ bench: install-dev
 	@python -m benchmarks
 
 screenshots: install-dev browser
-	@python -m pytest tests/browser/screenshots.py
+	@SCREENSHOTS=docs/screenshots python -m pytest tests/browser/test_every_page.py

@@ -91,7 +91,7 @@ class PolicyForm(forms.Form):
         required=False,
         min_value=0,
         max_value=1,
-        help_text="The share of all predictions to review, holds and the floor included. Empty: only those.",
+        help_text="Whatever is not held is checked afterwards with this probability. Empty: with that of the floor.",
     )
     hold_minutes = forms.FloatField(
         label="A hold waits, in minutes",
