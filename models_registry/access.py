@@ -19,6 +19,7 @@ from django.utils import timezone
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from models_registry.ledger import record
 from models_registry.models import Invitation, Membership, Person, RegisteredModel, ServiceKey
+from models_registry.models.lookups import by_unique
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -107,7 +108,7 @@ def any_of(ability: str | tuple[str, ...]) -> set[str]:
 
 def model_for(principal: Principal, slug: str, ability: str | tuple[str, ...]) -> RegisteredModel:
     """The model of that slug, if the principal has the ability on it; NotFound hides all others."""
-    model = RegisteredModel.objects.filter(slug=slug).first()
+    model = by_unique(RegisteredModel, "slug", slug)
     if model is None:
         raise NotFound(f"there is no model {slug!r}")
     try:
@@ -134,7 +135,7 @@ def principal_of_key(key: ServiceKey) -> Principal:
 def find_key(secret: str) -> ServiceKey | None:
     """The usable key with that secret, or None. The secret is random, so its plain hash is the index."""
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    key = ServiceKey.objects.select_related("model").filter(secret_sha256=digest).first()
+    key = by_unique(ServiceKey, "secret_sha256", digest)
     now = timezone.now()
     if key is None or not key.usable(now):
         return None

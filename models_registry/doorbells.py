@@ -63,7 +63,7 @@ class Doorbell:
             _breaker["unsent"] += 1
             return
         try:
-            if _redis(settings.REDIS_URL).set(self.flag, 1, nx=True, ex=FLAG_SECONDS):
+            if _redis(settings.REDIS_URL).execute_command("SET", self.flag, 1, "NX", "EX", FLAG_SECONDS):  # type: ignore[no-untyped-call]
                 self._publish()
         except _FAILURES as error:
             _breaker["unsent"] += 1

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
 
+from models_registry import doorbells
 from review.models import Prediction, QueueItem
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         "reviewhub_items_open": QueueItem.objects.open().count(),
         "reviewhub_items_leased": QueueItem.objects.leased().count(),
         "reviewhub_redis_up": int(redis_answers()),
+        # Of the process that answers.
+        "reviewhub_doorbells_unsent": doorbells.unsent(),
     }
     lines = [f"# TYPE {name} gauge\n{name} {value}\n" for name, value in figures.items()]
     return HttpResponse("".join(lines), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -19,8 +19,9 @@ class Prediction(models.Model):
         DECIDED = "decided"
         WITHDRAWN = "withdrawn"
 
-    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="predictions")
-    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions")
+    # No indexes of their own: those below begin with the model, and every index costs ingest.
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="predictions", db_index=False)
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions", db_index=False)
     external_id = models.CharField(max_length=200)
     entity_id = models.CharField(max_length=200, null=True)
     # SHA-256 of the canonical body: the same (model, external_id) with another body is a conflict.
@@ -47,7 +48,9 @@ class Prediction(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(status="received"), name="prediction_received"),
             models.Index(fields=["model", "-id"], name="prediction_by_model"),
-            models.Index(fields=["model", "entity_id"], name="prediction_by_entity"),
+            models.Index(
+                fields=["model", "entity_id"], condition=Q(entity_id__isnull=False), name="prediction_by_entity"
+            ),
         ]
 
     def __str__(self) -> str:
