@@ -29,6 +29,7 @@ check: install-dev
 	@lint-imports
 	@python manage.py makemigrations --check --dry-run
 	@python manage.py check --fail-level WARNING
+	@python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	@djlint --lint --quiet templates
 	@python -m pytest tests/architecture
 

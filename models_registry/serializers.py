@@ -19,7 +19,11 @@ __all__ = ["CONTRACT", "DEFINITION", "MODEL"]
 
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
+_TIME = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+_WHOLE = {"type": "integer"}
+_FLAG = {"type": "boolean"}
+_OBJECT = {"type": "object"}
 
 VERSION: dict[str, Any] = {
     "type": "object",
@@ -64,9 +68,32 @@ WEBHOOK: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+_OUTCOMES = MODEL["properties"]["outcomes"]["properties"]
 MODEL_ANSWER: dict[str, Any] = {
     "type": "object",
-    "properties": {**MODEL["properties"], "champion": _TEXT_OR_NULL, "simulated": {"type": "boolean"}},
+    "properties": {
+        **MODEL["properties"],
+        "positive_class": _TEXT_OR_NULL,
+        "costs": {**MODEL["properties"]["costs"], "type": ["object", "null"]},
+        "review_cost": {"type": ["number", "null"]},
+        "outcomes": {
+            "type": "object",
+            "properties": {**_OUTCOMES, "horizon_days": {"type": ["number", "null"]}},
+        },
+        "champion": {**_TEXT_OR_NULL, "description": "the version that serves"},
+        "simulated": {"type": "boolean", "description": "its traffic is generated and its truth known"},
+        "created_at": _TIME,
+    },
+}
+GATE_ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "gate": _TEXT,
+        "verdict": {"enum": ["passed", "failed", "insufficient_data"]},
+        "blocking": _FLAG,
+        "reason": _TEXT,
+        "evidence": _OBJECT,
+    },
 }
 VERSION_ANSWER: dict[str, Any] = {
     "type": "object",
@@ -74,11 +101,20 @@ VERSION_ANSWER: dict[str, Any] = {
         "version": _TEXT,
         "model": _TEXT,
         "state": {"enum": ["checking", "ready", "rejected"]},
-        "state_reason": _TEXT,
+        "state_reason": {"type": "string", "description": "why it was rejected"},
         "contract": CONTRACT,
+        "contract_number": _WHOLE,
         "artifact_sha256": _TEXT_OR_NULL,
-        "is_champion": {"type": "boolean"},
-        "gates": {"type": "array", "items": {"type": "object"}},
+        "reference_sha256": _TEXT_OR_NULL,
+        "held_out": {"type": "boolean", "description": "the model did not train on the reference rows"},
+        "snapshot_sha256": {**_TEXT_OR_NULL, "description": "what it was retrained on"},
+        "parent": {**_TEXT_OR_NULL, "description": "the version it was retrained from"},
+        "origin": {"enum": ["registered", "retrained"]},
+        "is_champion": _FLAG,
+        "environment": {"type": "object", "description": "library versions found in the file"},
+        "gates": {"type": "array", "items": GATE_ANSWER, "description": "the newest result of each"},
+        "created_at": _TIME,
+        "checked_at": _TIME_OR_NULL,
     },
 }
 CHAMPION_ANSWER: dict[str, Any] = {
@@ -92,16 +128,24 @@ CHAMPION_ANSWER: dict[str, Any] = {
 }
 DEFINITION_ANSWER: dict[str, Any] = {
     "type": "object",
-    "properties": {**DEFINITION["properties"], "number": {"type": "integer"}},
+    "properties": {"number": _WHOLE, **DEFINITION["properties"], "created_at": _TIME},
 }
 PROMOTION_ANSWER: dict[str, Any] = {
     "type": "object",
     "properties": {
         "id": _TEXT,
+        "model": _TEXT,
         "version": _TEXT,
         "previous": _TEXT_OR_NULL,
         "kind": {"enum": ["activation", "promotion", "rollback"]},
+        "reason": _TEXT,
+        "actor": _TEXT,
+        "at": _TIME,
     },
+}
+ACTIVATION_ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": {"model": _TEXT, "kind": _TEXT, **CHAMPION_ANSWER["properties"]},
 }
 WEBHOOK_ANSWER: dict[str, Any] = {
     "type": "object",
@@ -110,7 +154,8 @@ WEBHOOK_ANSWER: dict[str, Any] = {
         "url": _TEXT,
         "events": {"type": "array", "items": {"enum": list(EVENTS)}},
         "model": _TEXT_OR_NULL,
-        "secret": {"type": "string", "description": "in the answer to POST only"},
+        "created_at": _TIME,
+        "secret": {"type": "string", "description": "signs the messages; in the answer to POST only"},
     },
 }
 

@@ -16,7 +16,8 @@ api_urlpatterns: list[Any] = [
     path("models/<slug:slug>/definitions/", api.DefinitionList.as_view()),
     path("models/<slug:slug>/promotions/", api.PromotionList.as_view()),
     path("artifacts/<str:sha256>", api.ArtifactContent.as_view()),
-    path("artifacts/<str:sha256>/", api.ArtifactContent.as_view()),
+    # The same with a slash, which the description need not name twice.
+    path("artifacts/<str:sha256>/", api.ArtifactContent.as_view(schema=None)),
     path("webhooks/", api.WebhookList.as_view()),
     path("webhooks/<str:number>/", api.WebhookDetail.as_view()),
 ]

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
 MAX_BULK = 1000
 
-_ID = {"type": "string"}
-_TEXT = {"type": "string"}
-_NULLABLE_TEXT = {"type": ["string", "null"]}
-_NULLABLE_NUMBER = {"type": ["number", "null"]}
-_NULLABLE_TIME = {"type": ["string", "null"], "format": "date-time"}
-
 _NAME = {"type": "string", "minLength": 1, "maxLength": 100}
 _TIME = {"type": "string", "format": "date-time"}
 _SCALAR = {"type": ["string", "number", "boolean", "null"], "maxLength": 1000}
@@ -100,55 +94,6 @@ DECISION: dict[str, Any] = {
         "on_behalf_of": {"type": "string", "minLength": 1, "maxLength": 40},
     },
     "additionalProperties": False,
-}
-# What comes out, for the OpenAPI document.
-RESOLUTION_BODY: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "state": {"enum": ["pending", "final"]},
-        "label": _NULLABLE_TEXT,
-        "disposition": {"enum": ["proceed", "hold", "refuse"]},
-        "by": {"enum": ["model", "rule", "person", "fallback", None]},
-        "at": _NULLABLE_TIME,
-    },
-}
-PREDICTION_BODY: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "id": _ID,
-        "model": _TEXT,
-        "version": _TEXT,
-        "external_id": _TEXT,
-        "entity_id": _NULLABLE_TEXT,
-        "status": {"enum": ["received", "routed", "decided", "withdrawn"]},
-        "predicted": _TEXT,
-        "confidence": {"type": "number"},
-        "occurred_at": _TIME,
-        "received_at": _TIME,
-        "disposition": {"enum": ["proceed", "hold", "refuse"]},
-        "review": {"enum": ["none", "gate", "audit"]},
-        "propensity": _NULLABLE_NUMBER,
-        "draw": _NULLABLE_NUMBER,
-        "reasons": {"type": "array", "items": _TEXT},
-        "policy": {"type": ["integer", "null"]},
-        "routed_at": _NULLABLE_TIME,
-        "withdrawn_reason": _TEXT,
-        "explanation": {"type": ["object", "null"]},
-        "decisions": {"type": "array", "items": {"type": "object"}},
-        "labels": {"type": "array", "items": {"type": "object"}},
-        "resolution": RESOLUTION_BODY,
-    },
-}
-BULK_BODY: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "accepted": {"type": "integer"},
-        "replayed": {"type": "integer"},
-        "results": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"external_id": _TEXT, "id": _ID, "status": _TEXT}},
-        },
-    },
 }
 
 

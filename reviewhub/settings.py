@@ -176,7 +176,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["reviewhub.api.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["reviewhub.api.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "reviewhub.api.IdCursorPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "reviewhub.openapi.EndpointSchema",
     "EXCEPTION_HANDLER": "reviewhub.api.problem_response",
     "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 100,
@@ -187,6 +187,10 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "DESCRIPTION": "Send predictions, let people look at some of them, learn from what they say.",
+    "POSTPROCESSING_HOOKS": ["reviewhub.openapi.complete"],
+    # The description holds nothing of anybody, so it is read without a credential.
+    "SERVE_AUTHENTICATION": [],
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = REVIEWHUB["MAX_BODY_BYTES"]

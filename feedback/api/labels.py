@@ -66,7 +66,12 @@ class Labels(APIView):
     renderer_classes = [Csv, Ndjson, NdjsonToo]
 
     @extend_schema(
-        parameters=[OpenApiParameter(name, int) for name in ("after", "limit")], responses={(200, "text/csv"): str}
+        summary="Read the labels",
+        parameters=[
+            OpenApiParameter("after", int, description="the cursor of the last answer; 0 to begin"),
+            OpenApiParameter("limit", int, description=f"1 to {LONGEST} rows"),
+        ],
+        responses={(200, "text/csv"): str, (200, "application/x-ndjson"): str},
     )
     def get(self, request: Request, slug: str) -> HttpResponseBase:
         known_parameters(request, "after", "limit", "format")

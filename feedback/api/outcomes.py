@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback import outcomes
+from feedback.api.bodies import OUTCOME_ANSWER, OUTCOMES_ANSWER
 from feedback.serializers import OUTCOME, OUTCOMES, outcome_body
 from feedback.tasks import ring_labels
 from models_registry import access
@@ -24,7 +25,7 @@ class Outcome(APIView):
 
     scopes = {"post": "ingest"}
 
-    @extend_schema(request={"application/json": OUTCOME}, responses={202: dict})
+    @extend_schema(summary="Report an outcome", request={"application/json": OUTCOME}, responses={202: OUTCOME_ANSWER})
     def post(self, request: Request) -> Response:
         known_parameters(request)
         body = checked(OUTCOME, request.data)
@@ -39,7 +40,11 @@ class OutcomeBulk(APIView):
 
     scopes = {"post": "ingest"}
 
-    @extend_schema(request={"application/json": OUTCOMES}, responses={202: dict})
+    @extend_schema(
+        summary="Report a batch of outcomes",
+        request={"application/json": OUTCOMES},
+        responses={202: OUTCOMES_ANSWER},
+    )
     def post(self, request: Request) -> Response:
         known_parameters(request)
         bodies = checked(OUTCOMES, request.data)["outcomes"]

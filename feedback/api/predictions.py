@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from feedback.api.bodies import PREDICTION_ANSWER, PREDICTIONS
 from feedback.api.numbers import number
 from feedback.models import Label
 from feedback.serializers import label_body
@@ -33,8 +34,9 @@ class PredictionList(ingest_api.PredictionList):
 
     @extend_schema(
         operation_id="predictions_list",
+        summary="List or find predictions",
         parameters=[OpenApiParameter(name, str) for name in FILTERS],
-        responses={200: dict},
+        responses={200: PREDICTIONS},
     )
     def get(self, request: Request) -> Response:
         known_parameters(request, *FILTERS, "cursor", "page_size")
@@ -58,7 +60,7 @@ class PredictionDetail(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: dict})
+    @extend_schema(summary="Show a prediction", responses={200: PREDICTION_ANSWER})
     def get(self, request: Request, pk: str) -> Response:
         known_parameters(request)
         seen = Prediction.objects.filter(model__in=caller(request).models("read"), pk=number(pk))

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback import monitoring
+from feedback.api.bodies import DELAYS_ANSWER, QUALITY_ANSWER
 from feedback.estimators import METRICS
 from models_registry import access
 from models_registry.api.base import caller, known_parameters, version_for
@@ -18,7 +19,13 @@ from models_registry.errors import Fault, Invalid
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-PARAMETERS = ("from", "to", "metric", "group", "version")
+PARAMETERS = {
+    "from": "a day or a time with a zone; predictions made from then on",
+    "to": "a day or a time with a zone; predictions made before",
+    "metric": f"some of {', '.join(METRICS)}, separated by commas",
+    "group": "`name` for every value of the group, `name:value` for one",
+    "version": "one version of the model",
+}
 
 
 class Quality(APIView):
@@ -26,7 +33,11 @@ class Quality(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(parameters=[OpenApiParameter(name, str) for name in PARAMETERS], responses={200: dict})
+    @extend_schema(
+        summary="Estimate live quality",
+        parameters=[OpenApiParameter(name, str, description=words) for name, words in PARAMETERS.items()],
+        responses={200: QUALITY_ANSWER},
+    )
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request, *PARAMETERS)
         model = access.model_for(caller(request), slug, "read")
@@ -55,7 +66,7 @@ class Delays(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: dict})
+    @extend_schema(summary="Measure delays", responses={200: DELAYS_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         return Response(monitoring.delays(model=access.model_for(caller(request), slug, "read")))

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback import retraining
+from feedback.api.bodies import RETRAINING_ANSWER, RETRAININGS
 from feedback.api.numbers import number
 from feedback.models import DatasetSnapshot, TrainingRun
 from feedback.serializers import RETRAINING, training_run_body
@@ -29,12 +30,16 @@ class RetrainingList(APIView):
 
     scopes = {"get": "read", "post": "admin"}
 
-    @extend_schema(responses={200: {"type": "object"}})
+    @extend_schema(operation_id="models_retrainings_list", summary="List training runs", responses={200: RETRAININGS})
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         return listing(self, request, _runs(model).order_by("-id"), training_run_body)
 
-    @extend_schema(request={"application/json": RETRAINING}, responses={202: {"type": "object"}})
+    @extend_schema(
+        summary="Ask for a retraining",
+        request={"application/json": RETRAINING},
+        responses={202: RETRAINING_ANSWER},
+    )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "admin")
@@ -55,7 +60,7 @@ class RetrainingDetail(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: {"type": "object"}})
+    @extend_schema(summary="Show a training run", responses={200: RETRAINING_ANSWER})
     def get(self, request: Request, slug: str, pk: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "read")

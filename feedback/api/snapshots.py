@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback import datasets
+from feedback.api.bodies import SNAPSHOT_ANSWER, SNAPSHOTS
 from feedback.api.numbers import number
 from feedback.models import SnapshotPart
 from feedback.serializers import NOTHING, snapshot_body
@@ -34,16 +35,18 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})\Z")
 
 
 class SnapshotList(APIView):
-    """The snapshots of a model, and the request for another."""
+    """The snapshots of a model, and the request for another, for which a key needs `admin`."""
 
     scopes = {"get": "read", "post": "export"}
 
-    @extend_schema(operation_id="models_snapshots_list", responses={200: dict})
+    @extend_schema(operation_id="models_snapshots_list", summary="List snapshots", responses={200: SNAPSHOTS})
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         return listing(self, request, _snapshots(model), snapshot_body)
 
-    @extend_schema(request={"application/json": NOTHING}, responses={202: dict})
+    @extend_schema(
+        summary="Ask for a snapshot", request={"application/json": NOTHING}, responses={202: SNAPSHOT_ANSWER}
+    )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "export")
@@ -57,11 +60,11 @@ class SnapshotList(APIView):
 
 
 class SnapshotDetail(APIView):
-    """The manifest."""
+    """The manifest: status, content hash, columns, and where the Parquet parts are."""
 
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: dict})
+    @extend_schema(summary="Show a snapshot", responses={200: SNAPSHOT_ANSWER})
     def get(self, request: Request, slug: str, pk: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "read")
@@ -76,7 +79,15 @@ class SnapshotFile(APIView):
 
     scopes = {"get": "export"}
 
-    @extend_schema(responses={(200, PARQUET): bytes, (206, PARQUET): bytes})
+    @extend_schema(
+        summary="Fetch a part of a snapshot",
+        responses={
+            (200, PARQUET): bytes,
+            (206, PARQUET): bytes,
+            304: OpenApiResponse(description="the bytes you have are these (If-None-Match)"),
+            416: OpenApiResponse(description="the part has no such range"),
+        },
+    )
     def get(self, request: Request, slug: str, pk: str, place: str) -> HttpResponseBase:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "export")

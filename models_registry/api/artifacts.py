@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from django.http import FileResponse, HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.views import APIView
 
 from models_registry import artifacts
@@ -27,7 +27,13 @@ class ArtifactContent(APIView):
 
     scopes = {"get": ("ingest", "read")}
 
-    @extend_schema(responses={(200, "application/octet-stream"): _BINARY})
+    @extend_schema(
+        summary="Fetch a model file",
+        responses={
+            (200, "application/octet-stream"): _BINARY,
+            304: OpenApiResponse(description="the bytes you have are these (If-None-Match)"),
+        },
+    )
     def get(self, request: Request, sha256: str) -> HttpResponseBase:
         known_parameters(request)
         models = caller(request).models(("ingest", "read"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -22,33 +22,45 @@ class ModelList(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(operation_id="models_list", responses={200: serializers.page_of(serializers.MODEL_ANSWER)})
+    @extend_schema(
+        operation_id="models_list",
+        summary="List your models",
+        responses={200: serializers.page_of(serializers.MODEL_ANSWER)},
+    )
     def get(self, request: Request) -> Response:
         rows = caller(request).models("read").select_related("champion")
         return listing(self, request, rows, serializers.model_body)
 
 
 class ModelDetail(APIView):
+    """A model as it was declared, with its champion."""
+
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: serializers.MODEL_ANSWER})
+    @extend_schema(summary="Show a model", responses={200: serializers.MODEL_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         return Response(serializers.model_body(access.model_for(caller(request), slug, "read")))
 
 
 class DefinitionList(APIView):
+    """What the classes mean to a reviewer. Definitions are numbered; the newest is the one that is shown."""
+
     scopes = {"get": "read", "post": "admin"}
 
     @extend_schema(
-        operation_id="models_definitions_list", responses={200: serializers.page_of(serializers.DEFINITION_ANSWER)}
+        operation_id="models_definitions_list",
+        summary="List label definitions",
+        responses={200: serializers.page_of(serializers.DEFINITION_ANSWER)},
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
         return listing(self, request, model.definitions.all(), serializers.definition_body)
 
     @extend_schema(
-        request={"application/json": serializers.DEFINITION}, responses={201: serializers.DEFINITION_ANSWER}
+        summary="Add a label definition",
+        request={"application/json": serializers.DEFINITION},
+        responses={201: serializers.DEFINITION_ANSWER},
     )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
@@ -62,7 +74,7 @@ class Champion(APIView):
 
     scopes = {"get": ("ingest", "read")}
 
-    @extend_schema(responses={200: serializers.CHAMPION_ANSWER})
+    @extend_schema(summary="Ask what should serve", responses={200: serializers.CHAMPION_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, ("ingest", "read"))
@@ -74,10 +86,14 @@ class Champion(APIView):
 
 
 class PromotionList(APIView):
+    """Changes of the champion. POST promotes a version whose blocking gates have passed."""
+
     scopes = {"get": "read", "post": "admin"}
 
     @extend_schema(
-        operation_id="models_promotions_list", responses={200: serializers.page_of(serializers.PROMOTION_ANSWER)}
+        operation_id="models_promotions_list",
+        summary="List promotions",
+        responses={200: serializers.page_of(serializers.PROMOTION_ANSWER)},
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
@@ -85,7 +101,12 @@ class PromotionList(APIView):
         return listing(self, request, rows, serializers.promotion_body)
 
     @extend_schema(
-        request={"application/json": serializers.PROMOTION}, responses={200: serializers.PROMOTION_ANSWER}
+        summary="Promote a version",
+        request={"application/json": serializers.PROMOTION},
+        responses={
+            200: serializers.PROMOTION_ANSWER,
+            409: OpenApiResponse(description="gate_failed, with each gate under errors"),
+        },
     )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)

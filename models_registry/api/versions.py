@@ -46,13 +46,19 @@ def wait_for_check(version: ModelVersion, seconds: float) -> ModelVersion:
 
 
 class VersionList(APIView):
-    """A version without files may also come as JSON; files need multipart."""
+    """The versions of a model, newest first.
+
+    POST registers one: 201 once a worker has checked its files, 202 with state `checking` where that takes longer
+    than 30 seconds. A version without files may also come as JSON; files need multipart.
+    """
 
     scopes = {"get": "read", "post": "admin"}
     parser_classes = [MultiPartParser, *APIView.parser_classes]
 
     @extend_schema(
-        operation_id="models_versions_list", responses={200: serializers.page_of(serializers.VERSION_ANSWER)}
+        operation_id="models_versions_list",
+        summary="List versions",
+        responses={200: serializers.page_of(serializers.VERSION_ANSWER)},
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
@@ -60,6 +66,7 @@ class VersionList(APIView):
         return listing(self, request, rows, serializers.version_body)
 
     @extend_schema(
+        summary="Register a version",
         request={"multipart/form-data": serializers.VERSION_UPLOAD, "application/json": serializers.VERSION},
         responses={201: serializers.VERSION_ANSWER, 202: serializers.VERSION_ANSWER},
     )
@@ -76,9 +83,11 @@ class VersionList(APIView):
 
 
 class VersionDetail(APIView):
+    """A version with its contract, its files' hashes and the newest result of each gate."""
+
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: serializers.VERSION_ANSWER})
+    @extend_schema(summary="Show a version", responses={200: serializers.VERSION_ANSWER})
     def get(self, request: Request, slug: str, version: str) -> Response:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "read")

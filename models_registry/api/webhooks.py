@@ -28,13 +28,19 @@ class WebhookList(APIView):
 
     scopes = {"get": "read", "post": "admin", "delete": "admin"}
 
-    @extend_schema(operation_id="webhooks_list", responses={200: serializers.page_of(serializers.WEBHOOK_ANSWER)})
+    @extend_schema(
+        operation_id="webhooks_list",
+        summary="List webhook endpoints",
+        responses={200: serializers.page_of(serializers.WEBHOOK_ANSWER)},
+    )
     def get(self, request: Request) -> Response:
         rows = _endpoints(caller(request), "read").select_related("model")
         return listing(self, request, rows, serializers.webhook_body)
 
     @extend_schema(
-        request={"application/json": serializers.WEBHOOK}, responses={201: serializers.WEBHOOK_ANSWER}
+        summary="Add a webhook endpoint",
+        request={"application/json": serializers.WEBHOOK},
+        responses={201: serializers.WEBHOOK_ANSWER},
     )
     def post(self, request: Request) -> Response:
         known_parameters(request)
@@ -49,6 +55,7 @@ class WebhookList(APIView):
 
     @extend_schema(
         operation_id="webhooks_destroy_by_query",
+        summary="Remove the webhook endpoint named in the query",
         parameters=[OpenApiParameter("id", OpenApiTypes.STR, required=True)],
         responses={204: None},
     )
@@ -58,14 +65,16 @@ class WebhookList(APIView):
 
 
 class WebhookDetail(APIView):
+    """One webhook endpoint, without its secret."""
+
     scopes = {"get": "read", "delete": "admin"}
 
-    @extend_schema(responses={200: serializers.WEBHOOK_ANSWER})
+    @extend_schema(summary="Show a webhook endpoint", responses={200: serializers.WEBHOOK_ANSWER})
     def get(self, request: Request, number: str) -> Response:
         known_parameters(request)
         return Response(serializers.webhook_body(_endpoint(caller(request), number, "read")))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(summary="Remove a webhook endpoint", responses={204: None})
     def delete(self, request: Request, number: str) -> Response:
         known_parameters(request)
         return _deleted(request, number)

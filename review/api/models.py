@@ -15,7 +15,7 @@ from models_registry.api import wait_for_check
 from models_registry.api.base import caller, known_parameters, version_for
 from models_registry.errors import Fault, Forbidden, Invalid
 from models_registry.models import ModelVersion
-from models_registry.serializers import MODEL, MODEL_ANSWER, PROMOTION_ANSWER, champion_body, model_body
+from models_registry.serializers import ACTIVATION_ANSWER, MODEL, MODEL_ANSWER, champion_body, model_body
 from review import onboarding, policy_versions
 from review.models import RoutingControl
 
@@ -30,7 +30,11 @@ class ModelList(models_registry.api.ModelList):
 
     scopes = {"get": "read", "post": "admin"}
 
-    @extend_schema(request={"application/json": MODEL}, responses={201: MODEL_ANSWER})
+    @extend_schema(
+        summary="Register a model and its queue",
+        request={"application/json": MODEL},
+        responses={201: MODEL_ANSWER},
+    )
     def post(self, request: Request) -> Response:
         known_parameters(request)
         principal = caller(request)
@@ -46,8 +50,9 @@ class VersionActivation(APIView):
     scopes = {"post": "admin"}
 
     @extend_schema(
+        summary="Activate the first version",
         request=None,
-        responses={200: PROMOTION_ANSWER, 409: OpenApiResponse(description="each missing gate under errors")},
+        responses={200: ACTIVATION_ANSWER, 409: OpenApiResponse(description="each missing gate under errors")},
     )
     def post(self, request: Request, slug: str, version: str) -> Response:
         known_parameters(request)

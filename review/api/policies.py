@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -14,6 +14,7 @@ from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import Fault, Invalid
 from models_registry.schemas import instant
 from review import policy_facts, policy_versions, previews
+from review.api.bodies import KILL_SWITCH_ANSWER, POLICIES, POLICY_ANSWER, PREVIEW_ANSWER
 from review.models import RoutingControl
 from review.policies import POLICY
 from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, preview_body
@@ -32,13 +33,13 @@ class PolicyList(APIView):
 
     scopes = {"get": "read", "post": "admin"}
 
-    @extend_schema(responses={200: OpenApiResponse(description="policies, newest first")})
+    @extend_schema(operation_id="models_policies_list", summary="List policies", responses={200: POLICIES})
     def get(self, request: Request, slug: str) -> Response:
         model = model_for(caller(request), slug, "read")
         control = _control(model)
         return listing(self, request, model.policies.all(), lambda policy: policy_body(policy, control))
 
-    @extend_schema(request=_BODY, responses={201: OpenApiResponse(description="the policy with its number")})
+    @extend_schema(summary="Store a policy", request=_BODY, responses={201: POLICY_ANSWER})
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = model_for(caller(request), slug, "admin")
@@ -48,9 +49,11 @@ class PolicyList(APIView):
 
 
 class PolicyDetail(APIView):
+    """One policy with its document, and whether it is the live or the shadow one."""
+
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: OpenApiResponse(description="one policy")})
+    @extend_schema(summary="Show a policy", responses={200: POLICY_ANSWER})
     def get(self, request: Request, slug: str, number: int) -> Response:
         known_parameters(request)
         model = model_for(caller(request), slug, "read")
@@ -63,9 +66,10 @@ class PolicyPreview(APIView):
     scopes = {"post": "preview"}
 
     @extend_schema(
+        summary="Preview a policy",
         request=_BODY,
         parameters=[OpenApiParameter("last", int, description=f"how many predictions, 1 to {MAX_LAST}")],
-        responses={200: OpenApiResponse(description="shares reviewed, held, audited, refused, beside the live policy")},
+        responses={200: PREVIEW_ANSWER},
     )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request, "last")
@@ -80,7 +84,7 @@ class PolicyActivation(APIView):
 
     scopes = {"post": "admin"}
 
-    @extend_schema(request=None, responses={200: OpenApiResponse(description="the live policy, with warnings")})
+    @extend_schema(summary="Activate a policy", request=None, responses={200: POLICY_ANSWER})
     def post(self, request: Request, slug: str, number: int) -> Response:
         _no_body(request)
         model = model_for(caller(request), slug, "admin")
@@ -95,7 +99,7 @@ class PolicyShadow(APIView):
 
     scopes = {"post": "admin"}
 
-    @extend_schema(request=None, responses={200: OpenApiResponse(description="the shadow policy")})
+    @extend_schema(summary="Shadow a policy", request=None, responses={200: POLICY_ANSWER})
     def post(self, request: Request, slug: str, number: int) -> Response:
         _no_body(request)
         model = model_for(caller(request), slug, "admin")
@@ -109,13 +113,15 @@ class KillSwitch(APIView):
 
     scopes = {"get": "read", "post": "admin"}
 
-    @extend_schema(responses={200: OpenApiResponse(description="whether it is on, since when and why")})
+    @extend_schema(summary="Show the kill switch", responses={200: KILL_SWITCH_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         return self._answer(policy_versions.control_of(model=model_for(caller(request), slug, "read")))
 
     @extend_schema(
-        request={"application/json": KILL_SWITCH}, responses={200: OpenApiResponse(description="the switch as it is")}
+        summary="Set the kill switch",
+        request={"application/json": KILL_SWITCH},
+        responses={200: KILL_SWITCH_ANSWER},
     )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -17,6 +17,7 @@ from models_registry import access
 from models_registry.api.base import caller, checked, known_parameters
 from models_registry.errors import Fault, NotFound
 from review import ingest, serializers, tasks, withdrawal
+from review.api.bodies import BULK_ANSWER, PREDICTION_ANSWER
 from review.models import Prediction
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ class PredictionList(PredictionView):
     max_body_bytes = settings.REVIEWHUB["MAX_PREDICTION_BYTES"]
 
     @extend_schema(
+        summary="Send a prediction",
+        description="202, and routing follows; with `Prefer: wait=2` the answer waits and is 201 once routed. "
+        "The same body again is 200 with the same id, another one under its external id 409.",
+        parameters=[OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, description="`wait=2`: at most so long")],
         request={"application/json": serializers.PREDICTION},
-        responses={(status, "application/json"): serializers.PREDICTION_BODY for status in (200, 201, 202)},
-        description="Stores one prediction; routing follows. `Prefer: wait=2` waits for it.",
+        responses=dict.fromkeys((200, 201, 202), PREDICTION_ANSWER),
     )
     def post(self, request: Request) -> Response:
         known_parameters(request)
@@ -70,11 +74,14 @@ class PredictionList(PredictionView):
 
 
 class PredictionBulk(APIView):
+    """Store up to 1,000 predictions: all of them or none. Those that came before are counted as replayed."""
+
     scopes = {"post": "ingest"}
 
     @extend_schema(
+        summary="Send a batch of predictions",
         request={"application/json": serializers.PREDICTIONS},
-        responses={(202, "application/json"): serializers.BULK_BODY},
+        responses={202: BULK_ANSWER},
     )
     def post(self, request: Request) -> Response:
         known_parameters(request)
@@ -93,11 +100,14 @@ class PredictionBulk(APIView):
 
 
 class PredictionWithdrawal(PredictionView):
+    """Take a prediction back: its item is closed, and it enters no figure."""
+
     scopes = {"post": "ingest"}
 
     @extend_schema(
+        summary="Withdraw a prediction",
         request={"application/json": serializers.WITHDRAWAL},
-        responses={(200, "application/json"): serializers.PREDICTION_BODY},
+        responses={200: PREDICTION_ANSWER},
     )
     def post(self, request: Request, pk: int) -> Response:
         known_parameters(request)

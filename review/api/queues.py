@@ -13,6 +13,7 @@ from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import Forbidden, NotFound
 from models_registry.tasks import ring_webhooks
 from review import decisions, leases, queue
+from review.api.bodies import CLAIM_ANSWER, DECISION_ANSWER, LEASE_ANSWER, QUEUE_ANSWER, QUEUES
 from review.models import ReviewDecision, ReviewQueue
 from review.serializers import CLAIM, DECISION, RELEASE, decision_body, item_body, lease_body, queue_body
 
@@ -27,9 +28,11 @@ LONGEST_ID = 18
 
 
 class QueueList(APIView):
+    """The queues of your models with their figures."""
+
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: OpenApiResponse(description="queues with depth, oldest age, leased and decided")})
+    @extend_schema(operation_id="queues_list", summary="List queues", responses={200: QUEUES})
     def get(self, request: Request) -> Response:
         models = caller(request).models("read")
         queues = ReviewQueue.objects.filter(models__in=models).distinct().prefetch_related("models")
@@ -38,9 +41,11 @@ class QueueList(APIView):
 
 
 class QueueDetail(APIView):
+    """How much waits in a queue, for how long, how much of it is being decided."""
+
     scopes = {"get": "read"}
 
-    @extend_schema(responses={200: OpenApiResponse(description="one queue's figures"), 404: OpenApiResponse()})
+    @extend_schema(summary="Show a queue", responses={200: QUEUE_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         row, models = _queue(caller(request), slug, "read")
@@ -53,9 +58,10 @@ class Claim(APIView):
     scopes = {"post": "review"}
 
     @extend_schema(
+        summary="Claim items",
         request={"application/json": CLAIM},
         responses={
-            200: OpenApiResponse(description="the leased items with all that a review shows"),
+            200: OpenApiResponse(CLAIM_ANSWER, description="the leased items with all that a review shows"),
             204: OpenApiResponse(description="nothing to claim; header Reason: empty, leased or paused"),
         },
     )
@@ -73,9 +79,15 @@ class Claim(APIView):
 
 
 class Renew(APIView):
+    """Give a lease its full time again; its holder alone can."""
+
     scopes = {"post": "review"}
 
-    @extend_schema(request=None, responses={200: OpenApiResponse(description="the lease"), 409: OpenApiResponse()})
+    @extend_schema(
+        summary="Renew a lease",
+        request=None,
+        responses={200: LEASE_ANSWER, 409: OpenApiResponse(description="lease_expired, lease_lost or lease_limit")},
+    )
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)
         lease = queue.renew(token=_lease(caller(request), token), holder=caller(request).pseudonym)
@@ -83,11 +95,14 @@ class Renew(APIView):
 
 
 class Release(APIView):
+    """Put an item back without an answer, with the reason."""
+
     scopes = {"post": "review"}
 
     @extend_schema(
+        summary="Release a lease",
         request={"application/json": RELEASE},
-        responses={200: OpenApiResponse(description="the lease, ended"), 409: OpenApiResponse()},
+        responses={200: LEASE_ANSWER, 409: OpenApiResponse(description="lease_expired, lease_lost or already_decided")},
     )
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)
@@ -103,9 +118,10 @@ class Decide(APIView):
     scopes = {"post": "review"}
 
     @extend_schema(
+        summary="Decide a leased item",
         request={"application/json": DECISION},
         responses={
-            200: OpenApiResponse(description="the decision"),
+            200: DECISION_ANSWER,
             400: OpenApiResponse(description="every fault of the answer, with its pointer"),
             409: OpenApiResponse(description="lease_expired, lease_lost or already_decided"),
         },
@@ -124,9 +140,10 @@ class Undo(APIView):
     scopes = {"post": "review"}
 
     @extend_schema(
+        summary="Undo a decision",
         request=None,
         responses={
-            200: OpenApiResponse(description="the undo, a decision row of kind undo"),
+            200: OpenApiResponse(DECISION_ANSWER, description="the undo, a decision row of kind undo"),
             403: OpenApiResponse(description="somebody else's decision, and not a lead or owner"),
             409: OpenApiResponse(description="undo_window_closed, already_undone, superseded or withdrawn"),
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -13,6 +13,7 @@ from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
 from models_registry.models import RegisteredModel
 from review import resolutions
+from review.api.bodies import RESOLUTIONS
 from review.serializers import resolution_body
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ class ResolutionFeed(APIView):
     scopes = {"get": "read"}
 
     @extend_schema(
+        summary="Read the feed of resolutions",
         parameters=[
             OpenApiParameter("model", str, description="only this model"),
             OpenApiParameter("after", str, description="the cursor of the last answer"),
             OpenApiParameter("page_size", int, description=f"1 to {MAX_PAGE_SIZE}"),
         ],
-        responses={200: OpenApiResponse(description="results, cursor, next while there are more, previous: null")},
+        responses={200: RESOLUTIONS},
     )
     def get(self, request: Request) -> Response:
         known_parameters(request, "model", "after", "page_size")

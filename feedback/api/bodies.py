@@ -1,0 +1,133 @@
+"""What the endpoints of this app answer, as JSON Schemas for the API's description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feedback.estimators import METRICS, State
+from models_registry.serializers import GATE_ANSWER, page_of
+from review.api import bodies
+from review.api.bodies import NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, WHOLE, document
+
+_FLAG = {"type": "boolean"}
+_NUMBER = {"type": "number"}
+_TIMES = document(**{"from": TIME_OR_NULL, "to": TIME})
+
+
+def by_name(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with one such value per name."""
+    return {"type": "object", "additionalProperties": schema}
+
+
+LABEL = document(
+    id=TEXT,
+    label=TEXT,
+    source={"enum": ["review", "outcome"]},
+    selection={"enum": ["draw", "outcome", "manual", "appeal", "gold"]},
+    propensity=NUMBER_OR_NULL,
+    definition=WHOLE,
+    observed_at=TIME,
+    created_at=TIME,
+)
+PREDICTION_ANSWER = document(
+    **{**bodies.PREDICTION_ANSWER["properties"], "labels": {"type": "array", "items": LABEL}},
+)
+PREDICTIONS = page_of(PREDICTION_ANSWER)
+OUTCOME_ANSWER = document(
+    id=TEXT,
+    prediction=TEXT,
+    value=TEXT,
+    observed_at=TIME,
+    before_prediction={**_FLAG, "description": "earlier than the prediction: kept, and in no delay curve"},
+    replayed={**_FLAG, "description": "the same report had come before"},
+)
+OUTCOMES_ANSWER = document(accepted=WHOLE, replayed=WHOLE, results={"type": "array", "items": OUTCOME_ANSWER})
+
+_FIGURE = document(
+    estimate=NUMBER_OR_NULL,
+    low={**NUMBER_OR_NULL, "description": "95 % interval, for one look"},
+    high=NUMBER_OR_NULL,
+    effective_n=_NUMBER,
+    state={"enum": [str(state) for state in State]},
+    labels=WHOLE,
+    naive={**NUMBER_OR_NULL, "description": "the plain mean of labelled rows, biased by their choice"},
+    naive_low=NUMBER_OR_NULL,
+    naive_high=NUMBER_OR_NULL,
+    sequence={**document(low=NUMBER_OR_NULL, high=NUMBER_OR_NULL), "description": "may be looked at every day"},
+    truth={**NUMBER_OR_NULL, "description": "of simulated models only"},
+)
+_FIGURES = document(**dict.fromkeys(METRICS, _FIGURE))
+_ARRIVED = {"drawn": WHOLE, "decided": WHOLE, "share": NUMBER_OR_NULL}
+QUALITY_ANSWER = document(
+    window=_TIMES,
+    version=TEXT_OR_NULL,
+    group={"type": ["string", "object", "null"]},
+    metrics=_FIGURES,
+    outcomes=document(
+        population={"enum": ["none", "proceeded", "all"]},
+        horizon_days=NUMBER_OR_NULL,
+        predictions=WHOLE,
+        unsupported={**WHOLE, "description": "predictions that can never show an outcome"},
+        mature=WHOLE,
+        observed=WHOLE,
+        metrics=_FIGURES,
+    ),
+    maturity=document(**_ARRIVED, review=document(gate=document(**_ARRIVED), audit=document(**_ARRIVED))),
+    population=document(
+        predictions=WHOLE,
+        review=by_name(WHOLE),
+        labelled=WHOLE,
+        labelled_without_draw=WHOLE,
+        unsupported=WHOLE,
+        unrouted=WHOLE,
+        withdrawn=WHOLE,
+        withdrawn_labelled=WHOLE,
+    ),
+    simulated=_FLAG,
+    classes={**by_name(document(precision=_FIGURE, recall=_FIGURE)), "description": "with more than two classes"},
+    groups={**by_name(document(predictions=WHOLE, metrics=_FIGURES)), "description": "where a group was named"},
+)
+_HOP = document(n=WHOLE, **dict.fromkeys(("p50", "p90", "p99", "max"), NUMBER_OR_NULL))
+_CURVE = {"type": "array", "items": document(seconds=_NUMBER, share=_NUMBER)}
+_REVIEWS = document(drawn=WHOLE, decided=WHOLE, curve=_CURVE)
+DELAYS_ANSWER = document(
+    hops={**by_name(_HOP), "description": "seconds of each step from the event to its label"},
+    reviews=document(gate=_REVIEWS, audit=_REVIEWS),
+    outcomes=document(observed=WHOLE, curve=_CURVE),
+)
+
+SNAPSHOT_ANSWER = document(
+    id=TEXT,
+    model=TEXT,
+    status={"enum": ["queued", "running", "ready", "failed"]},
+    sha256={**TEXT_OR_NULL, "description": "of the content, whatever the codec"},
+    row_count={"type": ["integer", "null"]},
+    schema={"type": ["object", "array", "null"], "description": "columns and their types"},
+    query={"type": "object"},
+    parts={"type": "array", "items": document(number=WHOLE, url=TEXT, row_count=WHOLE, size=WHOLE, sha256=TEXT)},
+    failure=TEXT_OR_NULL,
+    created_by=TEXT,
+    created_at=TIME,
+    ready_at=TIME_OR_NULL,
+)
+SNAPSHOTS = page_of(SNAPSHOT_ANSWER)
+RETRAINING_ANSWER = document(
+    id=TEXT,
+    model=TEXT,
+    status={"enum": ["queued", "running", "succeeded", "failed", "cancelled"]},
+    reason=TEXT,
+    estimator=TEXT_OR_NULL,
+    snapshot=TEXT_OR_NULL,
+    champion=TEXT_OR_NULL,
+    candidate=TEXT_OR_NULL,
+    weights={"type": ["object", "null"], "description": "what the labels were worth: ess, cap, gamma, …"},
+    metrics={"type": ["object", "null"], "description": "candidate, champion and constant on the held-out rows"},
+    gates={"type": "array", "items": GATE_ANSWER},
+    progress=TEXT,
+    failure=TEXT_OR_NULL,
+    requested_by=TEXT,
+    requested_at=TIME,
+    started_at=TIME_OR_NULL,
+    finished_at=TIME_OR_NULL,
+)
+RETRAININGS = page_of(RETRAINING_ANSWER)

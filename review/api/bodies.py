@@ -1,0 +1,178 @@
+"""What the endpoints of this app answer, as JSON Schemas for the API's description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models_registry.serializers import DEFINITION_ANSWER, page_of
+from review.policies import POLICY
+
+TEXT = {"type": "string"}
+TEXT_OR_NULL = {"type": ["string", "null"]}
+TIME = {"type": "string", "format": "date-time"}
+TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+WHOLE = {"type": "integer"}
+NUMBER_OR_NULL = {"type": ["number", "null"]}
+FLAG = {"type": "boolean"}
+TEXTS = {"type": "array", "items": TEXT}
+
+
+def document(**properties: Any) -> dict[str, Any]:
+    """The schema of an object with these members."""
+    return {"type": "object", "properties": properties}
+
+
+DISPOSITION = {"enum": ["proceed", "hold", "refuse"]}
+DECISION = document(
+    id=TEXT,
+    kind={"enum": ["decision", "undo"]},
+    label=TEXT_OR_NULL,
+    abstained=FLAG,
+    reviewer={**TEXT, "description": "a pseudonym"},
+    reason_codes=TEXTS,
+    rationale=TEXT,
+    confidence=NUMBER_OR_NULL,
+    first_answer=TEXT_OR_NULL,
+    mode=TEXT,
+    explanation_shown=FLAG,
+    seconds_active=NUMBER_OR_NULL,
+    claimed_at=TIME_OR_NULL,
+    decided_at=TIME,
+    supersedes=TEXT_OR_NULL,
+)
+EXPLANATION = document(
+    status={"enum": ["pending", "ready", "failed"]},
+    explained_class=TEXT_OR_NULL,
+    contributions={
+        "type": "array",
+        "items": document(feature=TEXT, value={}, contribution={"type": "number"}),
+        "description": "over the features of the contract, largest first",
+    },
+    base_value=NUMBER_OR_NULL,
+    output={**NUMBER_OR_NULL, "description": "base value plus contributions"},
+    space={"enum": ["probability", "margin", None]},
+    origin={"enum": ["artifact", "posted", None]},
+    explainer=TEXT_OR_NULL,
+    mismatch={**FLAG, "description": "the output is not the posted score"},
+    reason={**TEXT, "description": "why there is none"},
+    computed_at=TIME_OR_NULL,
+)
+RESOLUTION = document(
+    state={"enum": ["pending", "final"]},
+    label=TEXT_OR_NULL,
+    disposition=DISPOSITION,
+    by={"enum": ["model", "rule", "person", "fallback", None]},
+    at=TIME_OR_NULL,
+)
+PREDICTION_ANSWER = document(
+    id=TEXT,
+    model=TEXT,
+    version=TEXT,
+    external_id=TEXT,
+    entity_id=TEXT_OR_NULL,
+    status={"enum": ["received", "routed", "decided", "withdrawn"]},
+    predicted=TEXT,
+    confidence={"type": "number"},
+    occurred_at=TIME,
+    received_at=TIME,
+    disposition={**DISPOSITION, "description": "what to do at routing; `hold` until then"},
+    review={"enum": ["none", "gate", "audit"]},
+    propensity={**NUMBER_OR_NULL, "description": "the probability with which a person looks at it"},
+    draw=NUMBER_OR_NULL,
+    reasons=TEXTS,
+    policy={"type": ["integer", "null"], "description": "the number of the policy that routed it"},
+    routed_at=TIME_OR_NULL,
+    withdrawn_reason=TEXT,
+    explanation={**EXPLANATION, "type": ["object", "null"]},
+    decisions={"type": "array", "items": DECISION},
+    labels={"type": "array", "items": {"type": "object"}},
+    resolution={**RESOLUTION, "description": "what to do now"},
+)
+BULK_ANSWER = document(
+    accepted=WHOLE,
+    replayed=WHOLE,
+    results={"type": "array", "items": document(external_id=TEXT, id=TEXT, status=TEXT)},
+)
+
+WARNINGS = {"type": "array", "items": document(pointer=TEXT, code=TEXT, message=TEXT)}
+POLICY_ANSWER = document(
+    number=WHOLE,
+    document=POLICY,
+    note=TEXT,
+    active={**FLAG, "description": "it is the live policy"},
+    shadow={**FLAG, "description": "it is watched without being obeyed"},
+    created_by=TEXT,
+    created_at=TIME,
+    warnings={**WARNINGS, "description": "in the answers to POST and to its activation"},
+)
+POLICIES = page_of(POLICY_ANSWER)
+_SHARES = dict.fromkeys(("reviewed", "held", "audited", "refused", "expected_reviewed"), NUMBER_OR_NULL)
+PREVIEW_ANSWER = document(
+    predictions={**WHOLE, "description": "how many were replayed"},
+    **_SHARES,
+    live={**document(number=WHOLE, **_SHARES), "type": ["object", "null"]},
+    difference={**document(**_SHARES), "type": ["object", "null"]},
+    changed={"type": ["integer", "null"], "description": "how many would go another way than under the live policy"},
+    warnings=WARNINGS,
+)
+KILL_SWITCH_ANSWER = document(on=FLAG, reason=TEXT, expires_at=TIME_OR_NULL, changed_by=TEXT, changed_at=TIME_OR_NULL)
+
+QUEUE_ANSWER = document(
+    slug=TEXT,
+    models=TEXTS,
+    depth={**WHOLE, "description": "open items that nobody holds"},
+    oldest_age_seconds=NUMBER_OR_NULL,
+    leased={**WHOLE, "description": "items on a live lease"},
+    decided={**WHOLE, "description": "closed items"},
+    paused_at=TIME_OR_NULL,
+)
+QUEUES = page_of(QUEUE_ANSWER)
+_CASE = document(
+    **PREDICTION_ANSWER["properties"],
+    features={"type": "object"},
+    scores={"type": "object", "additionalProperties": {"type": "number"}},
+    value=NUMBER_OR_NULL,
+    groups={"type": ["object", "null"]},
+    raw={},
+    context={},
+)
+ITEM = document(
+    id=TEXT,
+    queue=TEXT,
+    kind=TEXT,
+    priority={"type": "number"},
+    enqueued_at=TIME,
+    due_at=TIME_OR_NULL,
+    prediction=_CASE,
+    explanation=PREDICTION_ANSWER["properties"]["explanation"],
+    alternatives={"type": "array", "items": document(**{"class": TEXT, "score": {"type": "number"}})},
+    definition=document(**{
+        name: DEFINITION_ANSWER["properties"][name] for name in ("number", "classes", "guidelines", "reason_codes")
+    }),
+    mode=TEXT,
+    lease=document(token=TEXT, expires_at=TIME),
+)  # fmt: skip
+CLAIM_ANSWER = document(items={"type": "array", "items": ITEM}, item={**ITEM, "description": "the first of them"})
+LEASE_ANSWER = document(
+    lease=document(
+        token=TEXT,
+        item=TEXT,
+        claimed_at=TIME,
+        expires_at=TIME,
+        renewals=WHOLE,
+        ended_at=TIME_OR_NULL,
+        ending={"enum": ["decided", "released", "expired", "withdrawn", None]},
+        reason=TEXT,
+    )
+)
+DECISION_ANSWER = document(decision=DECISION)
+
+_RESOLVED = document(
+    id={**TEXT, "description": "the cursor that comes after it"},
+    prediction=TEXT,
+    external_id=TEXT,
+    model=TEXT,
+    **RESOLUTION["properties"],
+    decision=TEXT_OR_NULL,
+)
+RESOLUTIONS = document(**page_of(_RESOLVED)["properties"], cursor={**TEXT, "description": "`after` of the next time"})

@@ -1,0 +1,79 @@
+"""The API's description of itself: what every endpoint shares is said here once, the rest by its view."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+
+from models_registry.access import ABILITIES, SCOPES, any_of
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457, with every fault of the body at once",
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the body, or /name of a parameter"},
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+                "required": ["pointer", "code", "message"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "instance", "code", "errors"],
+}
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 16, "maxLength": 128},
+    "description": "the same key and body again get the first answer again",
+}
+_PAGE = [
+    {"in": "query", "name": "cursor", "schema": {"type": "string"}, "description": "from `next` or `previous`"},
+    {"in": "query", "name": "page_size", "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100}},
+]
+
+
+class EndpointSchema(AutoSchema):
+    """Adds who may call: the scopes of keys and the roles of people, from what the view declares."""
+
+    def get_extensions(self) -> dict[str, Any]:
+        ability = getattr(self.view, "scopes", {}).get(self.method.lower())
+        if ability is None:
+            return {}
+        wanted = any_of(ability)
+        return {
+            "x-scopes": [str(scope) for scope, can in SCOPES.items() if wanted & can],
+            "x-roles": [str(role) for role, can in ABILITIES.items() if wanted & can],
+        }
+
+
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add to every operation what no view says: how it refuses, how a list is paged, how a POST is repeated."""
+    result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    for operations in result["paths"].values():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                response["description"] = response["description"] or HTTPStatus(int(status)).phrase
+                if status >= "400":
+                    response.setdefault("content", _PROBLEM_CONTENT)
+            operation["responses"]["4XX"] = {"description": "a problem", "content": _PROBLEM_CONTENT}
+            parameters = operation.setdefault("parameters", [])
+            if method == "post":
+                parameters.append(_IDEMPOTENCY_KEY)
+            if operation["operationId"].endswith("_list"):
+                parameters.extend(_PAGE)
+    return result
