@@ -132,11 +132,13 @@ def _leave_redis(data: Path, socket: Path, pid: int) -> None:
 
 def _answers(socket: Path) -> bool:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
+    # Asked once: by itself the client tries again for seconds before it says no.
+    once = Retry(NoBackoff(), 0)
     try:
-        return bool(redis.Redis(unix_socket_path=str(socket), socket_timeout=2).ping())
-    except redis.BusyLoadingError:
-        return False
+        return bool(redis.Redis(unix_socket_path=str(socket), socket_timeout=2, retry=once).ping())
     except redis.RedisError:
         return False
 

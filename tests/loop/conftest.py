@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import redis
 from kombu import Connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from models_registry import access
 from reviewhub import embedded
@@ -50,7 +52,7 @@ class OwnRedis:
 
     def answers(self) -> bool:
         try:
-            return bool(redis.Redis.from_url(self.url, socket_timeout=1).ping())
+            return bool(redis.Redis.from_url(self.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)).ping())
         except redis.RedisError:
             return False
 
