@@ -25,16 +25,20 @@ def withdraw(*, prediction: Prediction, reason: str, actor: str) -> Prediction:
             return row
         if row.status == Status.DECIDED:
             raise Conflict("a person has decided this prediction already", code="already_decided")
-        items = QueueItem.objects.open().filter(prediction=row)
-        Lease.objects.filter(token__in=items.values("lease_token"), ended_at__isnull=True).update(
-            ended_at=DatabaseNow(), ending=Lease.Ending.WITHDRAWN
-        )
-        items.update(
+        # Items before their leases, as claim, renew and release lock them; the list holds the tokens as they
+        # are once the locks are ours, so a claim that was quicker is ended too.
+        items = QueueItem.objects.open().filter(prediction=row).order_by("pk")
+        locked = list(items.select_for_update(no_key=True))
+        QueueItem.objects.filter(pk__in=[item.pk for item in locked]).update(
             state=QueueItem.State.WITHDRAWN,
             lease_token=None,
             lease_holder=None,
             lease_expires_at=None,
             closed_at=DatabaseNow(),
+        )
+        tokens = [item.lease_token for item in locked if item.lease_token]
+        Lease.objects.filter(token__in=tokens, ending__isnull=True).update(
+            ended_at=DatabaseNow(), ending=Lease.Ending.WITHDRAWN
         )
         row.status, row.withdrawn_reason = Status.WITHDRAWN, reason
         row.save(update_fields=["status", "withdrawn_reason"])
