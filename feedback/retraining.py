@@ -263,6 +263,7 @@ def _register(run: TrainingRun, snapshot: DatasetSnapshot, result: dict[str, Any
         GateResult.objects.bulk_create(
             GateResult(
                 version=candidate,
+                compared_with=champion,
                 gate=verdict.gate,
                 verdict=verdict.verdict,
                 blocking=verdict.blocking,

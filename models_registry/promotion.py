@@ -34,7 +34,6 @@ def activate(*, model: RegisteredModel, version: ModelVersion, evidence: dict[st
         raise Conflict(f"not activated; missing: {names}", code="gates_missing", errors=missing)
     kind = Promotion.Kind.ACTIVATION
     if seen is not None:
-        _refuse_failed_gates(version)
         kind = Promotion.Kind.PROMOTION
     return _switch(model, version, seen=seen, kind=kind, reason="", actor=actor)
 
@@ -43,7 +42,8 @@ def promote(*, model: RegisteredModel, version: ModelVersion, reason: str, actor
     """Make a ready version the champion, unless a blocking gate speaks against it.
 
     The newest result of each gate counts. A version registered by hand may have no results; one that
-    was retrained must. The present champion is answered with its standing promotion.
+    was retrained must, and against the present champion. The present champion is answered with its standing
+    promotion.
 
     Raises Conflict: ``not_activated`` where there is no champion yet, ``gates_missing``, ``gate_failed``
     with one error per gate, ``champion_changed``.
@@ -55,7 +55,6 @@ def promote(*, model: RegisteredModel, version: ModelVersion, reason: str, actor
         raise Conflict("the model has no champion yet; activate its first version", code="not_activated")
     if missing := _unchecked(version):
         raise Conflict(missing[0].message, code="gates_missing", errors=missing)
-    _refuse_failed_gates(version)
     return _switch(model, version, seen=seen, kind=Promotion.Kind.PROMOTION, reason=reason, actor=actor)
 
 
@@ -73,8 +72,15 @@ def rollback(*, model: RegisteredModel, reason: str, actor: str) -> Promotion:
 
 def blocking_results(version: ModelVersion) -> list[GateResult]:
     """The blocking gates whose newest result is not a pass, by name of the gate."""
-    newest = version.gate_results.order_by("gate", "-id").distinct("gate")
-    return [result for result in newest if result.blocking and result.verdict != GateResult.Verdict.PASSED]
+    return [result for result in _newest_results(version) if _blocks(result)]
+
+
+def _newest_results(version: ModelVersion) -> list[GateResult]:
+    return list(version.gate_results.select_related("compared_with").order_by("gate", "-id").distinct("gate"))
+
+
+def _blocks(result: GateResult) -> bool:
+    return result.blocking and result.verdict != GateResult.Verdict.PASSED
 
 
 def _champion_of(model: RegisteredModel, version: ModelVersion) -> int | None:
@@ -97,15 +103,27 @@ def _missing(gate: str, reason: str) -> Fault:
     return Fault(f"/gates/{gate}", "gate_missing", reason)
 
 
-def _refuse_failed_gates(version: ModelVersion) -> None:
-    failed = blocking_results(version)
-    if failed:
+def _refuse_failed_gates(version: ModelVersion, *, champion_id: int | None) -> None:
+    results = _newest_results(version)
+    if failed := [result for result in results if _blocks(result)]:
         names = ", ".join(result.gate for result in failed)
         faults = [Fault(f"/gates/{result.gate}", result.verdict, result.reason) for result in failed]
         raise Conflict(f"not promoted; gates: {names}", code="gate_failed", errors=faults)
-    if version.origin == ModelVersion.Origin.RETRAINED and not version.gate_results.exists():
+    if version.origin != ModelVersion.Origin.RETRAINED:
+        return
+    if not results:
         faults = [_missing("evaluation", "the retrained version was not compared with the champion yet")]
         raise Conflict(faults[0].message, code="gates_missing", errors=faults)
+    if stale := [result for result in results if result.compared_with_id != champion_id]:
+        faults = [_missing(result.gate, _why_stale(result)) for result in stale]
+        raise Conflict(faults[0].message, code="gates_missing", errors=faults)
+
+
+def _why_stale(result: GateResult) -> str:
+    other = result.compared_with
+    if other is None:
+        return "judged against no version that serves: retrain"
+    return f"judged against version {other.version!r}, which no longer serves: retrain"
 
 
 def _switch(
@@ -117,7 +135,10 @@ def _switch(
             if now == version.pk:
                 return _standing(model)
             raise Conflict("the champion changed a moment ago; look again", code="champion_changed")
-        # The row lock of the update is held until commit, so history is in the order of the changes.
+        # The row lock of the update is held until commit, so history is in the order of the changes,
+        # and verdicts are read when the champion that they must be about can no longer change.
+        if kind == Promotion.Kind.PROMOTION:
+            _refuse_failed_gates(version, champion_id=seen)
         promotion = Promotion.objects.create(
             model=model, version=version, previous_id=seen, kind=kind, reason=reason, actor=actor
         )

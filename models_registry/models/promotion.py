@@ -29,6 +29,8 @@ class GateResult(models.Model):
         INSUFFICIENT = "insufficient_data"
 
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="gate_results")
+    # The champion it was judged against; the verdict says nothing about any other.
+    compared_with = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
     gate = models.CharField(max_length=40)
     verdict = models.CharField(max_length=17, choices=Verdict)
     blocking = models.BooleanField(default=True)

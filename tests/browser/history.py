@@ -233,7 +233,13 @@ def candidate(
     )
     GateResult.objects.bulk_create(
         GateResult(
-            version=made, gate=v.gate, verdict=v.verdict, blocking=v.blocking, reason=v.reason, evidence=v.evidence
+            version=made,
+            compared_with=champion,
+            gate=v.gate,
+            verdict=v.verdict,
+            blocking=v.blocking,
+            reason=v.reason,
+            evidence=v.evidence,
         )
         for v in gates.judge(evidence)
     )

@@ -36,6 +36,7 @@ def test_labels_become_a_gated_candidate_that_can_be_promoted():
     assert run.metrics["candidate"]["log_loss"] < run.metrics["champion"]["log_loss"]
     assert run.weights["ess"] == pytest.approx(run.weights["rows"])
     assert run.candidate.evaluations.get().compared_with == model.champion
+    assert {result.compared_with for result in run.candidate.gate_results.all()} == {model.champion}
     promotion.promote(model=model, version=run.candidate, reason="better", actor="erin")
     assert RegisteredModel.objects.get(pk=model.pk).champion == run.candidate
     # The next one clones the pipeline that was learnt here, and beats nobody by chance.

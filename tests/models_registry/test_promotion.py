@@ -30,7 +30,14 @@ def candidate(model: RegisteredModel, name: str = "2", **fields: Any) -> ModelVe
 
 def judge(version: ModelVersion, gate: str, verdict: str, *, blocking: bool = True) -> None:
     reason = f"{gate} is {verdict}"
-    GateResult.objects.create(version=version, gate=gate, verdict=verdict, blocking=blocking, reason=reason)
+    GateResult.objects.create(
+        version=version,
+        compared_with=version.model.champion,
+        gate=gate,
+        verdict=verdict,
+        blocking=blocking,
+        reason=reason,
+    )
 
 
 def promote(model: RegisteredModel, version: ModelVersion) -> Promotion:
@@ -124,6 +131,22 @@ def test_the_newest_result_of_a_gate_counts(cast: Cast):
     judge(worse, "log_loss", "failed")
     with pytest.raises(Conflict):
         promote(cast.model, worse)
+
+
+def test_a_verdict_against_an_earlier_champion_promotes_nothing_but_rolling_back_needs_none(cast: Cast):
+    first, second = (candidate(cast.model, name, origin="retrained") for name in ("2", "3"))
+    judge(first, "log_loss", "passed")
+    judge(second, "log_loss", "passed")
+    promote(cast.model, first)
+    with pytest.raises(Conflict, match="judged against version '1', which no longer serves: retrain") as refused:
+        promote(cast.model, second)
+    assert (refused.value.code, refused.value.errors[0].pointer) == ("gates_missing", "/gates/log_loss")
+    with pytest.raises(Conflict, match="no longer serves"):
+        promotion.activate(model=cast.model, version=second, evidence=MET, actor="erin")
+    cast.model.refresh_from_db()
+    assert cast.model.champion == first
+    assert promotion.rollback(model=cast.model, reason="worse", actor="erin").version == cast.version
+    assert promote(cast.model, second).version == second
 
 
 def test_a_version_of_another_model_is_not_found(cast: Cast):
