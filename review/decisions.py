@@ -141,12 +141,21 @@ def _settle(prediction: Prediction) -> bool:
 def _resolve(item: QueueItem, decision: ReviewDecision) -> None:
     """Tell the caller, unless an audit only confirms what the caller was told already."""
     assert decision.label is not None
-    said = {"label": decision.label, "disposition": item.model.disposition_for(decision.label)}
+    disposition = item.model.disposition_for(decision.label)
     if item.kind != QueueItem.Kind.GATE:
         told = Resolution.objects.filter(prediction=item.prediction_id).order_by("-id").first()
-        if told is not None and {"label": told.label, "disposition": told.disposition} == said and not told.decision_id:
+        if told is not None and told.label == decision.label and not told.decision_id:
             return
-    resolutions.resolve(prediction=item.prediction, by=Resolution.By.PERSON, decision=decision, **said)
+        if told is not None and told.by == Resolution.By.RULE:
+            # A rule decides by the case, not by its label: another label does not lift it.
+            disposition = told.disposition
+    resolutions.resolve(
+        prediction=item.prediction,
+        label=decision.label,
+        disposition=disposition,
+        by=Resolution.By.PERSON,
+        decision=decision,
+    )
 
 
 def _restore_resolution(prediction: Prediction, undone: ReviewDecision) -> None:
