@@ -5,6 +5,7 @@ Steps raise these; the API answers them as problem+json, pages show them beside 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -22,6 +23,7 @@ class ReviewHubError(Exception):
 
     status = 400
     code = "invalid"
+    headers: Mapping[str, str] = {}
 
     def __init__(self, detail: str = "", *, code: str = "", errors: list[Fault] | None = None) -> None:
         super().__init__(detail or (type(self).__doc__ or "").strip())
@@ -70,6 +72,17 @@ class TooLarge(ReviewHubError):
 
     status = 413
     code = "too_large"
+
+
+class RangeUnsatisfiable(ReviewHubError):
+    """There are no such bytes."""
+
+    status = 416
+    code = "range_not_satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"there are {size} bytes")
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class UnsupportedMedia(ReviewHubError):

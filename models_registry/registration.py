@@ -141,7 +141,15 @@ def _check(version: str, contract: Any, artifact: bytes | None, reference: bytes
     if reference is not None and len(reference) > limit:
         raise TooLarge(f"the reference rows have {len(reference)} bytes; at most {limit} are accepted")
     if artifact is not None:
+        _check_archive(artifact, limit)
+
+
+def _check_archive(artifact: bytes, limit: int) -> None:
+    try:
         archives.check_archive(artifact, max_bytes=limit)
+    except Invalid as error:
+        faults = error.errors or [Fault("/artifact", error.code, error.detail)]
+        raise Invalid(error.detail, code=error.code, errors=faults) from None
 
 
 def _stored(content: bytes | None, kind: Artifact.Kind) -> Artifact | None:

@@ -126,6 +126,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     faults: list[Fault] = []
     if isinstance(error, ReviewHubError):
         status, code, detail, faults = error.status, error.code, error.detail, error.errors
+        headers.update(error.headers)
     elif isinstance(error, exceptions.APIException):
         status = error.status_code
         code = "csrf" if "CSRF" in str(error.detail) else _DRF_CODES.get(status, "error")

@@ -19,7 +19,7 @@ from feedback.serializers import NOTHING, snapshot_body
 from feedback.tasks import ring_snapshots
 from models_registry import access, artifacts
 from models_registry.api.base import caller, checked, known_parameters, listing
-from models_registry.errors import Forbidden, NotFound
+from models_registry.errors import Forbidden, NotFound, RangeUnsatisfiable
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -53,7 +53,7 @@ class SnapshotList(APIView):
         # The scope read is for GET; a person who may export may also take a snapshot.
         if caller(request).key is not None and "admin" not in caller(request).abilities(model):
             raise Forbidden("a key needs the scope 'admin' to take a snapshot")
-        checked(NOTHING, request.data or {})
+        checked(NOTHING, {} if request.data is None else request.data)
         snapshot = datasets.request_snapshot(model=model, actor=caller(request).name)
         ring_snapshots()
         return Response(snapshot_body(_snapshots(model).get(pk=snapshot.pk)), status=202)
@@ -114,7 +114,7 @@ def _ranged(request: Request, part: SnapshotPart) -> HttpResponseBase:
         return HttpResponse(status=304)
     wanted = _range(request, size, etag)
     if wanted is not None and wanted[0] >= wanted[1]:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        raise RangeUnsatisfiable(size)
     name = f"{part.snapshot_id}-{part.number}.parquet"
     file = artifacts.open_checked(part.artifact_id)
     if wanted is None:

@@ -52,6 +52,12 @@ def checked(schema: dict[str, Any], body: Any, *, prefix: str = "") -> dict[str,
     return dict(body)
 
 
+def no_body(request: Request) -> None:
+    """Refuse any body but an empty one or an empty object: it was meant for another endpoint."""
+    if request.data not in ({}, None):
+        raise Invalid("this endpoint takes no body", errors=[Fault("", "not_allowed", "leave the body empty")])
+
+
 def listing(
     view: APIView,
     request: Request,
@@ -61,8 +67,8 @@ def listing(
 ) -> Response:
     """One page of rows, newest first. ``parameters`` are those the view reads beside the page's own."""
     known_parameters(request, *parameters, *PAGE_PARAMETERS)
-    size = request.query_params.get("page_size", "")
-    if size and not (_PAGE_SIZE.match(size) and int(size) <= _MAX_PAGE_SIZE):
+    size = request.query_params.get("page_size")
+    if size is not None and not (_PAGE_SIZE.match(size) and int(size) <= _MAX_PAGE_SIZE):
         fault = Fault("/page_size", "out_of_range", f"a page has 1 to {_MAX_PAGE_SIZE} results")
         raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
     pages = cast("type[BasePagination]", api_settings.DEFAULT_PAGINATION_CLASS)()

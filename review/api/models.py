@@ -12,8 +12,8 @@ import models_registry.api
 from models_registry import promotion, tasks
 from models_registry.access import model_for
 from models_registry.api import wait_for_check
-from models_registry.api.base import caller, known_parameters, version_for
-from models_registry.errors import Fault, Forbidden, Invalid
+from models_registry.api.base import caller, known_parameters, no_body, version_for
+from models_registry.errors import Forbidden
 from models_registry.models import ModelVersion
 from models_registry.serializers import ACTIVATION_ANSWER, MODEL, MODEL_ANSWER, champion_body, model_body
 from review import onboarding, policy_versions
@@ -56,8 +56,7 @@ class VersionActivation(APIView):
     )
     def post(self, request: Request, slug: str, version: str) -> Response:
         known_parameters(request)
-        if request.data not in ({}, None):
-            raise Invalid("this endpoint takes no body", errors=[Fault("", "not_allowed", "leave the body empty")])
+        no_body(request)
         model = model_for(caller(request), slug, "admin")
         row = version_for(model, version)
         if row.state == ModelVersion.State.CHECKING:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from models_registry.access import model_for
-from models_registry.api.base import caller, checked, known_parameters, listing
+from models_registry.api.base import caller, checked, known_parameters, listing, no_body
 from models_registry.errors import Fault, Invalid
 from models_registry.schemas import instant
 from review import policy_facts, policy_versions, previews
@@ -86,7 +86,8 @@ class PolicyActivation(APIView):
 
     @extend_schema(summary="Activate a policy", request=None, responses={200: POLICY_ANSWER})
     def post(self, request: Request, slug: str, number: int) -> Response:
-        _no_body(request)
+        known_parameters(request)
+        no_body(request)
         model = model_for(caller(request), slug, "admin")
         policy = policy_versions.find(model=model, number=number)
         control = policy_versions.activate(policy=policy, actor=caller(request).name)
@@ -101,7 +102,8 @@ class PolicyShadow(APIView):
 
     @extend_schema(summary="Shadow a policy", request=None, responses={200: POLICY_ANSWER})
     def post(self, request: Request, slug: str, number: int) -> Response:
-        _no_body(request)
+        known_parameters(request)
+        no_body(request)
         model = model_for(caller(request), slug, "admin")
         policy = policy_versions.find(model=model, number=number)
         control = policy_versions.shadow(policy=policy, actor=caller(request).name)
@@ -142,13 +144,6 @@ class KillSwitch(APIView):
 
 def _control(model: RegisteredModel) -> RoutingControl | None:
     return RoutingControl.objects.select_related("active").filter(model=model).first()
-
-
-def _no_body(request: Request) -> None:
-    """An empty body or an empty object; anything else was meant for another endpoint."""
-    known_parameters(request)
-    if request.data not in ({}, None):
-        raise Invalid("this endpoint takes no body", errors=[Fault("", "not_allowed", "leave the body empty")])
 
 
 def _document(request: Request) -> Any:

@@ -9,8 +9,9 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from models_registry.api.base import caller, checked, known_parameters, listing
+from models_registry.api.base import caller, checked, known_parameters, listing, no_body
 from models_registry.errors import Forbidden, NotFound
+from models_registry.models.lookups import by_unique
 from models_registry.tasks import ring_webhooks
 from review import decisions, leases, queue
 from review.api.bodies import CLAIM_ANSWER, DECISION_ANSWER, LEASE_ANSWER, QUEUE_ANSWER, QUEUES
@@ -90,6 +91,7 @@ class Renew(APIView):
     )
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)
+        no_body(request)
         lease = queue.renew(token=_lease(caller(request), token), holder=caller(request).pseudonym)
         return Response({"lease": lease_body(lease)})
 
@@ -150,6 +152,7 @@ class Undo(APIView):
     )
     def post(self, request: Request, pk: str) -> Response:
         known_parameters(request)
+        no_body(request)
         if not (pk.isascii() and pk.isdecimal() and len(pk) <= LONGEST_ID):
             raise NotFound
         decision = ReviewDecision.objects.select_related("model").filter(pk=int(pk)).first()
@@ -162,7 +165,7 @@ class Undo(APIView):
 
 def _queue(principal: Principal, slug: str, ability: str) -> tuple[ReviewQueue, QuerySet[RegisteredModel]]:
     """The queue and those of its models on which the principal has the ability; NotFound hides all others."""
-    row = ReviewQueue.objects.filter(slug=slug).first()
+    row = by_unique(ReviewQueue, "slug", slug)
     held = [] if row is None else [abilities for m in row.models.all() if (abilities := principal.abilities(m))]
     if row is None or not held:
         raise NotFound(f"there is no queue {slug[:80]!r}")

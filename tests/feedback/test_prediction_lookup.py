@@ -72,6 +72,7 @@ def test_a_page_of_predictions_costs_a_fixed_number_of_queries(read, cast, djang
 @pytest.mark.parametrize(("query", "code"), [
     ("?since=1", "unknown_parameter"), ("?status=lost", "invalid_parameter"), ("?cursor=cD1hYmM%3D", "invalid_cursor"),
     ("?page_size=0", "invalid_parameter"), ("?external_id=a%00", "invalid_parameter"), ("?cursor=x", "invalid_cursor"),
+    ("?page_size=", "invalid_parameter"),
 ])  # fmt: skip
 def test_a_query_that_means_nothing_is_refused(read, query, code):
     response = read.get(URL + query)

@@ -184,6 +184,7 @@ def test_ranges_that_cannot_be_given(part, client_with):
     for given in (f"bytes={part['size']}-", "bytes=-0"):
         answer, _ = _fetch(read, part["url"], HTTP_RANGE=given)
         assert (answer.status_code, answer["Content-Range"]) == (416, f"bytes */{part['size']}")
+        assert (answer["Content-Type"], answer.json()["code"]) == ("application/problem+json", "range_not_satisfiable")
     for given in ("bytes=0-1,4-5", "bytes=9-2", "bytes=-", "lines=1-2", "bytes=a-b"):
         assert _fetch(read, part["url"], HTTP_RANGE=given)[0].status_code == 200
     changed, _ = _fetch(read, part["url"], HTTP_RANGE="bytes=0-1", HTTP_IF_RANGE='"other"')

@@ -103,7 +103,11 @@ def test_a_faulty_upload_is_refused_and_writes_nothing(owner: APIClient, parts: 
 @pytest.mark.parametrize("name", ["model.pkl", "model.skops"])
 def test_a_pickle_is_refused_by_its_first_bytes_whatever_its_name(owner: APIClient, name: str):
     answer = upload(owner, artifact=file(b"\x80\x04\x95\x00", name))
-    assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_format")
+    assert (answer.status_code, answer.json()["code"], pointers(answer)) == (
+        400,
+        "unsupported_format",
+        {("/artifact", "unsupported_format")},
+    )
     assert not ModelVersion.objects.filter(version="2").exists()
 
 

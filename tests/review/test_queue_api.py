@@ -241,3 +241,24 @@ def test_a_session_needs_the_csrf_token(cast: Cast) -> None:
     client.force_login(cast.alice)
 
     assert post(client, CLAIM, {}).status_code == 403
+
+
+def test_a_queue_that_no_name_can_have_is_not_found(cast: Cast, client_with: Any) -> None:
+    admin = client_with("admin")
+    assert admin.get("/api/v1/queues/%00/").status_code == 404
+    assert post(admin, "/api/v1/queues/%00/claim/", {}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [(b"{", "malformed_json"), (b"[]", "not_allowed"), (b'{"a": 1}', "not_allowed")]
+)
+def test_undo_and_renew_refuse_a_body_that_was_meant_for_another(
+    cast: Cast, reviewer: APIClient, body: bytes, code: str
+) -> None:
+    make_item(cast.model)
+    token = claimed(reviewer)
+    made = act(reviewer, token, "decide", {"label": "ok"}).json()["decision"]["id"]
+    for path in (f"/api/v1/decisions/{made}/undo/", f"/api/v1/leases/{token}/renew/"):
+        answer = reviewer.post(path, body, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert not ReviewDecision.objects.filter(kind="undo").exists()
