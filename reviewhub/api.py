@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import sys
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -189,7 +190,18 @@ def page_not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRespo
 
 
 def server_error(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-    """handler500; Django has logged the exception."""
+    """handler500; Django has logged the exception. PostgreSQL being away is no error of ours: come back soon."""
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    if away:
+        answer = (
+            problem_answer(request, 503, "database_unavailable", "the database is away; try again")
+            if is_api(request)
+            else HttpResponse(
+                "ReviewHub cannot reach its database. Try again in a moment.", status=503, content_type="text/plain"
+            )
+        )
+        answer.headers["Retry-After"] = "2"
+        return answer
     if not is_api(request):
         return defaults.server_error(request, *args, **kwargs)
     return problem_answer(request, 500, "server_error", "an error of ours, which has been logged")

@@ -54,10 +54,12 @@ def _digest(requirements: str) -> str:
 
 
 def _make_venv() -> None:
-    if (VENV / "bin" / "python").exists():
+    if (VENV / "bin" / "python").exists() and f"version = {sys.version.split()[0]}" in (
+        VENV / "pyvenv.cfg"
+    ).read_text():
         return
     print("Making .venv ...", file=sys.stderr)
-    # An interrupted earlier try leaves a folder without an interpreter.
+    # An interrupted earlier try leaves a folder without an interpreter, an upgrade one for another.
     shutil.rmtree(VENV, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
     if made.returncode:
@@ -93,7 +95,7 @@ def _install(requirements: str) -> None:
             sys.exit(
                 "reviewhub: a package has no wheel for this machine; install gcc and the Python headers, then try again"
             )
-        reasons = [line.strip() for line in output if line.startswith("ERROR")] or ["no message"]
+        reasons = [line.strip() for line in output if line.startswith("ERROR")] or [text.strip()[-300:] or "no message"]
         sys.exit(f"reviewhub: could not install {requirements}: {reasons[0][:300]}")
 
 

@@ -165,5 +165,15 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def write_once(path: Path, content: str) -> None:
+    """Make a private file with that content unless it is there; nobody ever reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as made:
+        made.write(content)
+        made.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(made.name, path)
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

@@ -47,8 +47,25 @@ _PAGE = [
 ]
 
 
+# By the first word of the path, or by the word after a model's slug.
+_TAGS = {
+    "Predictions and what became of them": ("predictions", "resolutions", "outcomes"),
+    "Review": ("queues", "leases", "decisions"),
+    "Models and versions": ("models", "versions", "champion", "definitions", "promotions", "artifacts"),
+    "Policies": ("policies", "kill-switch"),
+    "Labels and quality": ("labels", "quality", "delays"),
+    "Snapshots and training": ("snapshots", "retrainings"),
+    "Webhooks": ("webhooks",),
+}
+
+
 class EndpointSchema(AutoSchema):
     """Adds who may call: the scopes of keys and the roles of people, from what the view declares."""
+
+    def get_tags(self) -> list[str]:
+        words = self.path.removeprefix("/api/v1/").strip("/").split("/")
+        word = words[2] if words[0] == "models" and len(words) > 2 else words[0]
+        return [tag for tag, names in _TAGS.items() if word in names]
 
     def get_extensions(self) -> dict[str, Any]:
         ability = getattr(self.view, "scopes", {}).get(self.method.lower())
@@ -63,6 +80,7 @@ class EndpointSchema(AutoSchema):
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add to every operation what no view says: how it refuses, how a list is paged, how a POST is repeated."""
+    result["tags"] = [{"name": tag} for tag in _TAGS]
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     for operations in result["paths"].values():
         for method, operation in operations.items():

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 25
 FASTEST_RESTART = 2.0
 
-WORKERS = {"routing": "routing,outbox", "explain": "explain", "training": "training"}
+# A slow webhook receiver must not hold up routing, so each kind of work has its own.
+WORKERS = {"routing": "routing", "outbox": "outbox", "explain": "explain", "training": "training"}
 
 
 def port_is_free(port: int) -> bool:

@@ -71,12 +71,7 @@ def _secret_key() -> str:
     if REVIEWHUB["PRODUCTION"]:
         raise ImproperlyConfigured("SECRET_KEY must be set in production, e.g. to the output of `openssl rand -hex 32`")
     path = HOME / "secret_key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+    embedded.write_once(path, secrets.token_hex(32))
     return path.read_text()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 
 from django.conf import settings
+
+from reviewhub import embedded
 
 NAMES = ("owner", "lead", "reviewer", "analyst")
 
@@ -16,7 +17,6 @@ def all() -> dict[str, str]:  # noqa: A001  reads as logins.all()
     path = settings.HOME / "demo-logins.json"
     if not path.exists():
         made = {name: f"{name}-{secrets.token_urlsafe(6)}" for name in NAMES}
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(made, file)
+        embedded.write_once(path, json.dumps(made))
     stored: dict[str, str] = json.loads(path.read_text())
     return stored

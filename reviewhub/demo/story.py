@@ -35,8 +35,13 @@ def is_seeded() -> bool:
     return AuditEvent.objects.filter(action=SEEDED).exists()
 
 
-def was_interrupted() -> bool:
-    return not is_seeded() and RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]).exists()
+def obstacle() -> str:
+    """Why the demo cannot be seeded here, or an empty text."""
+    if RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]).exists():
+        return "seeding the demo was interrupted earlier, or its models are somebody's own"
+    if RegisteredModel.objects.exists() or get_user_model().objects.exists():
+        return "this database is in use: the demo and its logins are for an empty one"
+    return ""
 
 
 def play(url: str, say: Callable[[str], None]) -> None:
@@ -86,12 +91,9 @@ def _version(admin: Api, slug: str, contract: dict[str, Any], artifact: bytes, r
 
 def _people() -> None:
     """The four demo logins, with their roles on both models."""
-    users = get_user_model().objects
     for name, password in logins.all().items():
         with transaction.atomic():
-            user = users.filter(username=name).first() or access.create_user(username=name, password=password)
-            user.set_password(password)
-            user.save(update_fields=["password"])
+            user = access.create_user(username=name, password=password)
             for model in RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]):
                 access.grant_role(user=user, model=model, role=Membership.Role(name), actor=ACTOR)
 

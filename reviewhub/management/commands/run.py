@@ -43,8 +43,7 @@ class Command(BaseCommand):
             processes.start("web")
             self._wait_until_ready(port, processes)
             processes.start()
-            if not no_demo:
-                self._seed(port)
+            if not no_demo and self._demo(port):
                 for name, password in logins.all().items():
                     self.stdout.write(f"login: {name} / {password}")
             self.stdout.write(f"ReviewHub is ready at http://127.0.0.1:{port}")
@@ -58,13 +57,18 @@ class Command(BaseCommand):
         finally:
             processes.stop()
 
-    def _seed(self, port: int) -> None:
+    def _demo(self, port: int) -> bool:
+        """Seed the demo where nothing is yet; whether it is there. Without it ReviewHub serves all the same."""
         if story.is_seeded():
-            return
+            return True
+        if why := story.obstacle():
+            self._say(f"Serving without the demo: {why}. To get it, set REVIEWHUB_HOME to a new folder.")
+            return False
         # In a process of its own: it trains models, and this one only watches the others.
         command = [sys.executable, "manage.py", "seed_demo", "--url", f"http://127.0.0.1:{port}"]
         if subprocess.run(command, cwd=settings.BASE_DIR, check=False).returncode:
             raise CommandError("the demo could not be seeded; see the lines above")
+        return True
 
     def _wait_until_ready(self, port: int, processes: Processes) -> None:
         deadline = time.monotonic() + READY_SECONDS

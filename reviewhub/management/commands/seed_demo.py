@@ -23,9 +23,9 @@ class Command(BaseCommand):
     def handle(self, *, url: str, as_json: bool, dry_run: bool, **options: Any) -> None:
         if settings.REVIEWHUB["PRODUCTION"]:
             raise CommandError("the demo and its logins never exist in production")
-        if story.was_interrupted():
-            raise CommandError(f"seeding the demo was interrupted earlier; delete {settings.HOME} and start again")
         seeded = story.is_seeded()
+        if not seeded and (why := story.obstacle()):
+            raise CommandError(why)
         if not seeded and not dry_run:
             try:
                 story.play(url, self._say)
