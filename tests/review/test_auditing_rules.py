@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from review.models import QueueItem, Resolution
+from review.models import QueueItem, Resolution, ReviewQueue
 from tests.conftest import Cast
-from tests.review.items import make_item
+from tests.review.items import make_prediction
 from tests.review.test_deciding import decide
 
 
@@ -12,9 +12,10 @@ def told(item: QueueItem) -> list[tuple[str | None, str, str]]:
 
 
 def make_refused_by_rule(cast: Cast) -> QueueItem:
-    item = make_item(cast.model, kind="audit")
-    Resolution.objects.filter(prediction=item.prediction).update(disposition="refuse", by="rule")
-    return item
+    prediction = make_prediction(cast.model)
+    Resolution.objects.create(prediction=prediction, model=cast.model, label="ok", disposition="refuse", by="rule")
+    line = ReviewQueue.objects.get(slug=cast.model.slug)
+    return QueueItem.objects.create(prediction=prediction, model=cast.model, queue=line, kind="audit")
 
 
 def test_agreeing_in_an_audit_with_a_rule_that_refuses_says_nothing(cast: Cast) -> None:
