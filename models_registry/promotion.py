@@ -14,6 +14,10 @@ from models_registry.ledger import record
 from models_registry.models import GateResult, ModelVersion, Promotion, RegisteredModel
 
 ARTIFACT_CHECKED = "artifact_checked"
+WHY_UNMET = {
+    "contract": "the gate 'contract' is not met: the live policy asks for features that the version does not have",
+    "policy": "the gate 'policy' is not met: no policy is live",
+}
 
 
 def activate(*, model: RegisteredModel, version: ModelVersion, evidence: dict[str, bool], actor: str) -> Promotion:
@@ -28,8 +32,7 @@ def activate(*, model: RegisteredModel, version: ModelVersion, evidence: dict[st
     seen = _champion_of(model, version)
     if seen == version.pk:
         return _standing(model)
-    unmet = [gate for gate, met in evidence.items() if not met and gate != ARTIFACT_CHECKED]
-    if missing := [_missing(gate, f"the gate {gate!r} is not met") for gate in unmet] + _unchecked(version):
+    if missing := _unmet(evidence) + _unchecked(version):
         names = ", ".join(fault.pointer.removeprefix("/gates/") for fault in missing)
         raise Conflict(f"not activated; missing: {names}", code="gates_missing", errors=missing)
     kind = Promotion.Kind.ACTIVATION
@@ -38,8 +41,18 @@ def activate(*, model: RegisteredModel, version: ModelVersion, evidence: dict[st
     return _switch(model, version, seen=seen, kind=kind, reason="", actor=actor)
 
 
-def promote(*, model: RegisteredModel, version: ModelVersion, reason: str, actor: str) -> Promotion:
+def promote(
+    *,
+    model: RegisteredModel,
+    version: ModelVersion,
+    reason: str,
+    actor: str,
+    evidence: dict[str, bool] | None = None,
+) -> Promotion:
     """Make a ready version the champion, unless a blocking gate speaks against it.
+
+    ``evidence`` maps what the caller alone can tell (``contract``: whether the version covers the live policy)
+    to whether it is met, as in `activate`.
 
     The newest result of each gate counts. A version registered by hand may have no results; one that
     was retrained must, and against the present champion. The present champion is answered with its standing
@@ -53,7 +66,7 @@ def promote(*, model: RegisteredModel, version: ModelVersion, reason: str, actor
         return _standing(model)
     if seen is None:
         raise Conflict("the model has no champion yet; activate its first version", code="not_activated")
-    if missing := _unchecked(version):
+    if missing := _unmet(evidence or {}) + _unchecked(version):
         raise Conflict(missing[0].message, code="gates_missing", errors=missing)
     return _switch(model, version, seen=seen, kind=Promotion.Kind.PROMOTION, reason=reason, actor=actor)
 
@@ -87,6 +100,11 @@ def _champion_of(model: RegisteredModel, version: ModelVersion) -> int | None:
     if version.model_id != model.pk:
         raise NotFound(f"model {model.slug!r} has no version {version.version!r}")
     return RegisteredModel.objects.values_list("champion_id", flat=True).get(pk=model.pk)
+
+
+def _unmet(evidence: dict[str, bool]) -> list[Fault]:
+    unmet = [gate for gate, met in evidence.items() if not met and gate != ARTIFACT_CHECKED]
+    return [_missing(gate, WHY_UNMET.get(gate, f"the gate {gate!r} is not met")) for gate in unmet]
 
 
 def _unchecked(version: ModelVersion) -> list[Fault]:

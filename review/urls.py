@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from review.api import models, policies, predictions, queues, resolutions
+from review.api import models, policies, predictions, promotions, queues, resolutions
 from review.views import policies as policy_pages
 from review.views import queues as queue_pages
 from review.views import review as review_pages
@@ -17,6 +17,7 @@ api_urlpatterns: list[Any] = [
     path("models/<slug:slug>/policies/<int:number>/", policies.PolicyDetail.as_view()),
     path("models/<slug:slug>/policies/<int:number>/activate/", policies.PolicyActivation.as_view()),
     path("models/<slug:slug>/policies/<int:number>/shadow/", policies.PolicyShadow.as_view()),
+    path("models/<slug:slug>/promotions/", promotions.PromotionList.as_view()),
     path("models/<slug:slug>/versions/<str:version>/activate/", models.VersionActivation.as_view()),
     path("predictions/", predictions.PredictionList.as_view()),
     path("predictions/bulk/", predictions.PredictionBulk.as_view()),

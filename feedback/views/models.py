@@ -18,6 +18,7 @@ from models_registry.forms import ReasonForm
 from models_registry.models import Evaluation, GateResult, ModelVersion, RegisteredModel
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import model_page, page, tell
+from review import policy_versions
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -48,7 +49,11 @@ def promote(request: HttpRequest, slug: str, version: str) -> HttpResponse:
         return redirect("model", slug=slug)
     try:
         promotion.promote(
-            model=found, version=wanted, reason=form.cleaned_data["reason"], actor=request.user.get_username()
+            model=found,
+            version=wanted,
+            reason=form.cleaned_data["reason"],
+            actor=request.user.get_username(),
+            evidence={"contract": policy_versions.is_covered(model=found, contract=wanted.contract.document)},
         )
         ring_webhooks()
         messages.success(request, f"{wanted.version} is the champion now. Serving picks it up at its next look.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from models_registry import access, promotion, registration, serializers, tasks
-from models_registry.api.base import caller, checked, known_parameters, listing, version_for
+from models_registry import access, registration, serializers
+from models_registry.api.base import caller, known_parameters, listing
 from models_registry.errors import NotFound
 from models_registry.models import RegisteredModel
 
@@ -86,9 +86,9 @@ class Champion(APIView):
 
 
 class PromotionList(APIView):
-    """Changes of the champion. POST promotes a version whose blocking gates have passed."""
+    """Changes of the champion. A promotion must also suit the live policy, so POST is added above."""
 
-    scopes = {"get": "read", "post": "admin"}
+    scopes = {"get": "read"}
 
     @extend_schema(
         operation_id="models_promotions_list",
@@ -99,20 +99,3 @@ class PromotionList(APIView):
         model = access.model_for(caller(request), slug, "read")
         rows = model.promotions.select_related("model", "version", "previous")
         return listing(self, request, rows, serializers.promotion_body)
-
-    @extend_schema(
-        summary="Promote a version",
-        request={"application/json": serializers.PROMOTION},
-        responses={
-            200: serializers.PROMOTION_ANSWER,
-            409: OpenApiResponse(description="gate_failed, with each gate under errors"),
-        },
-    )
-    def post(self, request: Request, slug: str) -> Response:
-        known_parameters(request)
-        model = access.model_for(caller(request), slug, "admin")
-        body = checked(serializers.PROMOTION, request.data)
-        version = version_for(model, body["version"])
-        made = promotion.promote(model=model, version=version, reason=body["reason"], actor=caller(request).name)
-        tasks.ring_webhooks()
-        return Response(serializers.promotion_body(made))

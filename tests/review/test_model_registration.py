@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from models_registry import registration
@@ -102,6 +103,22 @@ def test_a_contract_without_what_the_policy_asks_for_is_a_missing_gate(admin: AP
     obey(model, {"review": [{"name": "rich", "when": {"field": "feature.income", "gt": 25}}]})
     version_of(model)
     assert [error["pointer"] for error in activation(admin).json()["errors"]] == ["/gates/contract"]
+
+
+def test_a_promotion_to_a_version_without_what_the_policy_asks_for_is_refused(cast: Cast, admin: APIClient) -> None:
+    obey(cast.model, {"review": [{"name": "rich", "when": {"field": "feature.amount", "gt": 25}}]})
+    short = {"features": [feature for feature in CONTRACT["features"] if feature["name"] != "amount"]}
+    stored = cast.model.contracts.create(number=2, document=short, sha256="2" * 64)
+    cast.model.versions.create(version="2", contract=stored, state="ready", created_by="test")
+    answer = post(admin, "payments/promotions/", {"version": "2", "reason": "leaner"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "gates_missing")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/gates/contract"]
+    erin = Client()
+    erin.force_login(cast.erin)
+    page = erin.post("/models/payments/versions/2/promote/", {"reason": "leaner"}, follow=True)
+    assert "asks for features that the version does not have" in page.content.decode()
+    cast.model.refresh_from_db()
+    assert cast.model.champion == cast.version
 
 
 def test_a_version_that_is_still_checked_is_a_missing_gate(admin: APIClient) -> None:
