@@ -161,6 +161,11 @@ def resume(*, queue: ReviewQueue, actor: str) -> ReviewQueue:
     return _set_pause(queue, actor, {"paused_at": None, "paused_by": "", "paused_reason": ""}, "resumed")
 
 
+def depth(queue: ReviewQueue, models: Iterable[RegisteredModel]) -> int:
+    """How many open items nobody holds, from the index of the open ones: what was ever decided costs nothing."""
+    return QueueItem.objects.claimable().filter(queue=queue, model__in=models).count()
+
+
 def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> dict[int, dict[str, Any]]:
     """Per queue id, over the given models only: what waits, what is out on lease, what was decided.
 

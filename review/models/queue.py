@@ -180,4 +180,5 @@ class ReviewDecision(models.Model):
         indexes = [
             models.Index(fields=["prediction"], name="decision_by_prediction"),
             models.Index(fields=["reviewer", "-id"], name="decision_by_reviewer"),
+            models.Index(fields=["reviewer", "decided_at"], name="decision_by_reviewer_and_time"),
         ]

@@ -266,8 +266,10 @@ def _around(line: ReviewQueue, models: list[RegisteredModel], principal: Princip
     undoable = mine.filter(superseded_by__isnull=True, decided_at__gt=window, item__state__in=["decided", "open"])
     return {
         "queue": line,
-        "counts": queue.counts([line], principal.models("review"))[line.pk],
-        "done_today": mine.filter(superseded_by__isnull=True, decided_at__gte=today).count(),
+        "depth": queue.depth(line, models),
+        "done_today": mine.filter(
+            superseded_by__isnull=True, decided_at__gte=today, decided_at__lt=today + timedelta(days=1)
+        ).count(),
         "undoable": undoable.select_related("prediction").order_by("-id").first(),
         "models": models,
     }
