@@ -85,7 +85,7 @@ def _event(
     if observed_at is None:
         faults.append(Fault(f"{at}/observed_at", "format", "this is no time since 1970"))
     elif observed_at > latest:
-        faults.append(Fault(f"{at}/observed_at", "in_the_future", "this lies more than 5 minutes in the future"))
+        faults.append(Fault(f"{at}/observed_at", "in_future", "this lies more than 5 minutes in the future"))
     if faults or prediction is None or definition is None or observed_at is None:
         return faults, None
     return [], OutcomeEvent(

@@ -90,7 +90,7 @@ def test_more_than_five_minutes_ahead_is_refused_and_less_is_not(ingest):
         return ingest.post(SINGLE, outcome_body("p-1", observed_at=observed_at), format="json")
 
     ahead = report(6)
-    assert (ahead.status_code, _pointers(ahead)) == (422, {("/observed_at", "in_the_future")})
+    assert (ahead.status_code, _pointers(ahead)) == (422, {("/observed_at", "in_future")})
     assert report(4).status_code == 202
 
 
