@@ -190,14 +190,21 @@ def grant_role(*, user: User, model: RegisteredModel, role: str, actor: str) -> 
 
 
 def revoke_role(*, membership: Membership, actor: str) -> None:
-    """Take a role away; refuses to leave a model without any owner."""
+    """Take a role away, and from an owner the links that could let them back in.
+
+    Raises Conflict ``last_owner`` where the model would be left without any owner.
+    """
     with transaction.atomic():
-        model = RegisteredModel.objects.select_for_update().get(pk=membership.model_id)
+        # The weaker lock: writers of rows that point at the model need not wait.
+        model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=membership.model_id)
         others = model.memberships.filter(role=Membership.Role.OWNER).exclude(pk=membership.pk)
         if membership.role == Membership.Role.OWNER and not others.exists():
             raise Conflict("a model needs at least one owner", code="last_owner")
         subject = membership.user.get_username()
         Membership.objects.filter(pk=membership.pk).delete()
+        if membership.role == Membership.Role.OWNER:
+            for invitation in model.invitations.filter(created_by=subject, accepted_at__isnull=True):
+                revoke_invitation(invitation=invitation, actor=actor)
         record(actor=actor, action="role.revoked", subject=subject, model=model, detail={"role": membership.role})
 
 
