@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -61,8 +62,12 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     form = NewAccountForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            user = access.create_user(username=form.cleaned_data["username"], password=form.cleaned_data["password1"])
-            access.accept_invitation(token=token, user=user)
+            # Both or neither: a link that stops working meanwhile leaves no account behind.
+            with transaction.atomic():
+                user = access.create_user(
+                    username=form.cleaned_data["username"], password=form.cleaned_data["password1"]
+                )
+                access.accept_invitation(token=token, user=user)
         except ReviewHubError as error:
             tell(form, error)
         else:
