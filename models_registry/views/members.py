@@ -102,6 +102,7 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
             form = ServiceKeyForm()
         except ReviewHubError as error:
             tell(form, error)
+    wider = ServiceKey.objects.filter(model__isnull=True, revoked_at__isnull=True)
     return render(
         request,
         "models_registry/keys.html",
@@ -109,7 +110,9 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
             **context,
             "form": form,
             "keys": model.service_keys.all(),
-            "wider_keys": ServiceKey.objects.filter(model__isnull=True, revoked_at__isnull=True),
+            # Owners learn how many there are; which ones is for those who run the installation.
+            "wider_count": wider.count(),
+            "wider_keys": wider if request.user.is_superuser else wider.none(),
             "now": timezone.now(),
         },
     )
