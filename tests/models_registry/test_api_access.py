@@ -29,9 +29,9 @@ ENDPOINTS = [
     ("get", f"/artifacts/{SHA256}", {"ingest", "read", "admin"}),
     ("get", "/webhooks/", {"read", "admin"}),
     ("post", "/webhooks/", {"admin"}),
-    ("delete", "/webhooks/?id=1", {"admin"}),
-    ("get", "/webhooks/1/", {"read", "admin"}),
-    ("delete", "/webhooks/1/", {"admin"}),
+    ("delete", "/webhooks/?id=4711", {"admin"}),
+    ("get", "/webhooks/4711/", {"read", "admin"}),
+    ("delete", "/webhooks/4711/", {"admin"}),
 ]
 IDS = [f"{method} {path[:30]}" for method, path, _ in ENDPOINTS]
 OF_ONE_MODEL = [(method, path) for method, path, _ in ENDPOINTS if path.startswith("/models/payments/")]
@@ -41,7 +41,7 @@ OF_ONE_MODEL = [(method, path) for method, path, _ in ENDPOINTS if path.startswi
 def _an_artifact_and_a_webhook(cast: Cast) -> None:
     cast.model.versions.update(artifact=artifacts.store(CONTENT, kind="model"))
     WebhookEndpoint.objects.create(
-        pk=1, model=cast.model, url="https://example.com", events=["model.promoted"], secret="whsec_", created_by="test"
+        pk=4711, model=cast.model, url="https://example.com", events=["model.promoted"], secret="whsec_", created_by="test"
     )
 
 
@@ -99,10 +99,10 @@ def test_lists_show_the_callers_own_models_and_webhooks_only(cast: Cast, client_
     listed = [[m["slug"] for m in ask(c, "get", "/models/").json()["results"]] for c in (own, foreign, unbound)]
     assert listed == [["payments"], ["secrets"], ["secrets", "payments"]]
     told = [[w["id"] for w in ask(c, "get", "/webhooks/").json()["results"]] for c in (own, foreign, unbound)]
-    assert told == [["1"], [], [str(everybody.pk), "1"]]
+    assert told == [["4711"], [], ["4711", str(everybody.pk)]]
     for client in (foreign, own):
         assert ask(client, "delete", f"/webhooks/{everybody.pk}/").status_code == 404
-    assert ask(foreign, "delete", "/webhooks/1/").status_code == 404
+    assert ask(foreign, "delete", "/webhooks/4711/").status_code == 404
     assert ask(foreign, "get", f"/artifacts/{SHA256}").status_code == 404
 
 
