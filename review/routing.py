@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
@@ -66,7 +67,7 @@ def route_batch(*, limit: int) -> int:
             rows = _claim(limit)
             fresh = [row for row in rows if not row["routing_attempts"]]
             _route(fresh)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
         raise
     except Exception:
         logger.exception("a batch of %d could not be routed; each of its rows is tried alone", len(rows))
@@ -101,7 +102,7 @@ def _route_alone(prediction_id: int) -> int:
             rows = _claim(1, pk=prediction_id)
             _route(rows)
         return len(rows)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
         raise
     except Exception:
         logger.exception("prediction %d could not be routed", prediction_id)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
@@ -222,3 +223,17 @@ def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(
     receive(cast.model, 300, first=300)
     with django_assert_max_num_queries(20):
         assert routing.route_batch(limit=1000) == 600
+
+
+@pytest.mark.django_db
+def test_a_task_out_of_time_stops_and_leaves_its_rows_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = make_model("payments")
+    receive(model, 3)
+
+    def out_of_time(rows: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(routing, "_route", out_of_time)
+    with pytest.raises(SoftTimeLimitExceeded):
+        routing.route_batch(limit=10)
+    assert Prediction.objects.filter(status="received", routing_attempts=0).count() == 3
