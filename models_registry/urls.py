@@ -27,12 +27,10 @@ urlpatterns: list[Any] = [
     path("invitations/<str:token>/", entry.invitation, name="invitation"),
     path("models/", models.models, name="models"),
     path("models/<slug:slug>/settings/members/", members.members, name="members"),
-    path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
     path(
         "models/<slug:slug>/settings/invitations/<int:pk>/revoke/",
         members.revoke_invitation,
         name="revoke-invitation",
     ),
     path("models/<slug:slug>/settings/keys/", members.keys, name="keys"),
-    path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
 ]

@@ -54,6 +54,21 @@ RELEASE = f"""
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
     FROM released WHERE token = %(token)s
 """  # noqa: S608
+# Rows one after the other by id, so that two of these never wait for each other.
+RELEASE_ALL = """
+    WITH held AS MATERIALIZED (
+        SELECT id, lease_token, lease_expires_at FROM review_queueitem
+        WHERE state = 'open' AND lease_holder = %(holder)s AND model_id = ANY(%(models)s) ORDER BY id FOR UPDATE
+    ),
+    released AS (
+        UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
+        FROM held WHERE i.id = held.id AND i.lease_token = held.lease_token
+          AND held.lease_expires_at > clock_timestamp()
+        RETURNING held.lease_token AS token
+    )
+    UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
+    FROM released WHERE l.token = released.token
+"""
 # The prediction before its items, in a decision, in undo and in withdrawal: one order, no deadlock.
 CLOSE = f"""
     WITH prediction AS MATERIALIZED (

@@ -141,9 +141,8 @@ def release(*, token: UUID, holder: str, reason: str = "") -> Lease:
 
 def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) -> int:
     """Give back every live lease of a holder on these models, as when a role is taken away; returns how many."""
-    held = QueueItem.objects.leased().filter(lease_holder=holder, model__in=models)
-    tokens = list(held.values_list("lease_token", flat=True))
-    return sum(_change(leases.RELEASE, {"token": token, "holder": holder, "reason": reason}) for token in tokens)
+    values = {"holder": holder, "models": [model.pk for model in models], "reason": reason[:LONGEST_REASON]}
+    return _change(leases.RELEASE_ALL, values)
 
 
 def note_explanation_shown(*, token: UUID, holder: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import path
 
 from review.api import models, policies, predictions, promotions, queues, resolutions
+from review.views import members
 from review.views import policies as policy_pages
 from review.views import queues as queue_pages
 from review.views import review as review_pages
@@ -32,6 +33,8 @@ api_urlpatterns: list[Any] = [
     path("decisions/<str:pk>/undo/", queues.Undo.as_view()),
 ]
 urlpatterns: list[Any] = [
+    path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
+    path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
     path(
         "models/<slug:slug>/settings/policy/<int:number>/activate/",

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from models_registry import access
 from models_registry.errors import ReviewHubError
 from models_registry.forms import InvitationForm, ServiceKeyForm
-from models_registry.models import Invitation, Membership, ServiceKey
+from models_registry.models import Invitation, ServiceKey
 from models_registry.views.base import model_page, page, tell
 
 if TYPE_CHECKING:
@@ -61,20 +61,6 @@ def _members_of(model: RegisteredModel) -> dict[str, Any]:
 
 @page
 @require_POST
-def revoke_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    model, _ = model_page(request, slug, "admin", "members")
-    membership = get_object_or_404(Membership.objects.select_related("user"), pk=pk, model=model)
-    name, role = membership.user.get_username(), membership.role
-    try:
-        access.revoke_role(membership=membership, actor=request.user.get_username())
-        messages.success(request, f"{name} is no longer {role} on {model.name}.")
-    except ReviewHubError as error:
-        messages.error(request, error.detail)
-    return redirect("members", slug=slug)
-
-
-@page
-@require_POST
 def revoke_invitation(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     model, _ = model_page(request, slug, "admin", "members")
     access.revoke_invitation(
@@ -116,13 +102,3 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
             "now": timezone.now(),
         },
     )
-
-
-@page
-@require_POST
-def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    model, _ = model_page(request, slug, "admin", "keys")
-    key = get_object_or_404(ServiceKey, pk=pk, model=model)
-    access.revoke_service_key(key=key, actor=request.user.get_username())
-    messages.success(request, f"The key {key.name} is refused from now on.")
-    return redirect("keys", slug=slug)
