@@ -28,13 +28,12 @@ def check_version(*, version_id: int) -> ModelVersion:
 
     Returns the version as it is afterwards: still ``checking`` where another worker is at it.
     """
-    version = ModelVersion.objects.select_related("model", "contract").get(pk=version_id)
-    if version.state != ModelVersion.State.CHECKING:
-        return version
     with _sole_worker(version_id) as alone:
-        if alone:
+        # Read under the lock: whoever held it before may have written the verdict.
+        version = ModelVersion.objects.select_related("model", "contract").get(pk=version_id)
+        if alone and version.state == ModelVersion.State.CHECKING:
             found, reason = _inspect(version)
-            return _write_down(version_id, found, reason)
+            return _write_down(version, found, reason)
     return version
 
 
@@ -61,9 +60,12 @@ def _inspect(version: ModelVersion) -> tuple[dict[str, Any], str]:
 
 
 @transaction.atomic
-def _write_down(version_id: int, found: dict[str, Any], reason: str) -> ModelVersion:
-    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("model").get(pk=version_id)
-    if version.state != ModelVersion.State.CHECKING:
+def _write_down(inspected: ModelVersion, found: dict[str, Any], reason: str) -> ModelVersion:
+    """Store the verdict if the version still waits for it with the bytes that were inspected."""
+    waiting = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model")
+    version = waiting.get(pk=inspected.pk)
+    same_bytes = (version.artifact_id, version.reference_id) == (inspected.artifact_id, inspected.reference_id)
+    if version.state != ModelVersion.State.CHECKING or not same_bytes:
         return version
     version.state = ModelVersion.State.REJECTED if reason else ModelVersion.State.READY
     version.state_reason = reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,37 @@ def test_reference_rows_alone_get_a_profile_from_posted_scores(register, table):
 
 def test_a_version_without_bytes_is_ready(register):
     assert checking.check_version(version_id=register(None, None).pk).state == "ready"
+
+
+def test_a_verdict_about_other_bytes_is_not_written_down(register, good, monkeypatch):
+    version = register(good, None)
+    other = artifacts.store(model_makers.forest(), kind="model")
+    run = artifacts.run
+
+    def overtaken(*arguments, **options):
+        ModelVersion.objects.filter(pk=version.pk).update(artifact=other)
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(artifacts, "run", overtaken)
+    assert checking.check_version(version_id=version.pk).state == "checking"
+    assert not AuditEvent.objects.filter(action__startswith="version.").exists()
+    monkeypatch.undo()
+    assert checking.check_version(version_id=version.pk).state == "ready"
+
+
+def test_a_verdict_given_while_a_worker_waited_its_turn_is_left_alone(register, good, monkeypatch):
+    version = register(good, None)
+    alone = checking._sole_worker
+
+    @contextmanager
+    def late(version_id):
+        ModelVersion.objects.filter(pk=version_id).update(state="ready")
+        with alone(version_id) as yes:
+            yield yes
+
+    monkeypatch.setattr(checking, "_sole_worker", late)
+    monkeypatch.setattr(artifacts, "run", lambda *_, **__: pytest.fail("it was inspected again"))
+    assert checking.check_version(version_id=version.pk).state == "ready"
 
 
 def test_the_reason_of_a_rejection_is_kept_and_audited(register, good, table):
