@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Self
 import msgspec
 from django.conf import settings
 
-from models_registry.child import LENGTH_BYTES, frame_of
+from models_registry.child import CALLS, LENGTH_BYTES, frame_of
 from models_registry.errors import ReviewHubError, Unavailable
 from models_registry.models import Artifact
 
@@ -34,6 +34,8 @@ MAX_ANSWER_BYTES = 1024**3
 CPU_MARGIN_SECONDS = 10
 CHUNK = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+# What other apps let the child call beside `child.CALLS`.
+_offered: dict[str, str] = {}
 
 
 class ArtifactDamaged(ReviewHubError):
@@ -112,8 +114,18 @@ def read(sha256: str) -> bytes:
     return content
 
 
+def offer(name: str, target: str) -> None:
+    """Let the child call a function of another app, ``"module:function"``; for that app's `AppConfig.ready`.
+
+    Raises ValueError for a name that means another function already.
+    """
+    if {**CALLS, **_offered}.get(name, target) != target:
+        raise ValueError(f"the child process already has a function {name!r}")
+    _offered[name] = target
+
+
 def run(call: str, *, seconds: float, memory_bytes: int, files: dict[str, str] | None = None, **arguments: Any) -> Any:
-    """Call a function of `child.CALLS` in a child process of its own and return its result.
+    """Call a function of `child.CALLS`, or one that was offered, in a child process of its own and return its result.
 
     ``files`` maps argument names to hashes: the child is handed each stored file's bytes, hashed again.
     Raises ChildFailed.
@@ -144,7 +156,7 @@ class Child:
             shutil.rmtree(self._home, ignore_errors=True)
             raise
         limits = {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds}
-        self._unsent = frame_of({"parent": os.getpid(), "files": descriptors, **limits})
+        self._unsent = frame_of({"parent": os.getpid(), "files": descriptors, "calls": _offered, **limits})
 
     def __enter__(self) -> Self:
         return self

@@ -1,12 +1,13 @@
 """The limited child process: the only place where models are loaded, scored, fitted and explained.
 
 Run by `artifacts` as ``python -m models_registry.child``. It limits itself before it reads a byte that
-came from outside, knows no database and no secret, and calls nothing but the functions of CALLS, each
-imported when first called. A frame on the wire is a length (8 bytes, big-endian) and a msgpack document:
-first ``{"parent", "memory_bytes", "cpu_seconds", "files"}``, then one ``{"call", "arguments"}`` per question, each
-answered by ``{"result"}`` or ``{"code", "reason"}``.
+came from outside, knows no database and no secret, and calls nothing but the functions of CALLS and those
+that the parent names before anything else, each imported when first called. A frame on the wire is a length
+(8 bytes, big-endian) and a msgpack document: first ``{"parent", "memory_bytes", "cpu_seconds", "files", "calls"}``,
+then one ``{"call", "arguments"}`` per question, each answered by ``{"result"}`` or ``{"code", "reason"}``.
 
-To add a function, add a line to CALLS. It takes keyword arguments only, its arguments and result are
+To add a function, add a line to CALLS, or `artifacts.offer` it from the app that has it.
+It takes keyword arguments only, its arguments and result are
 what msgpack knows (None, bool, int, float, str, bytes, list, dict with string keys), and neither it nor
 what it imports may import Django. It refuses by raising a `models_registry.errors` class with a code.
 """
@@ -34,7 +35,6 @@ CALLS = {
     "score": "models_registry.inspection:score",
     "fit": "models_registry.training:fit_candidate",
     "evaluate": "models_registry.training:evaluate_version",
-    "explain": "review.attributions:explain",
 }
 LENGTH_BYTES = 8
 MAX_QUESTION_BYTES = 2 * 1024**3
@@ -55,21 +55,22 @@ def main() -> None:
     # The parent may have died before its death was tied to ours.
     if os.getppid() != start["parent"]:
         return
+    calls = {**CALLS, **start["calls"]}
     try:
         files = {name: read_file(descriptor, sha256) for name, (descriptor, sha256) in start["files"].items()}
     except (ReviewHubError, MemoryError) as error:
         write_frame(answers, _refusal(error))
         return
     while (question := read_frame(questions, limit=MAX_QUESTION_BYTES)) is not None:
-        write_frame(answers, answer(question["call"], {**files, **question["arguments"]}))
+        write_frame(answers, answer(question["call"], {**files, **question["arguments"]}, calls=calls))
 
 
-def answer(call: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Call an allowed function; whatever it raises becomes a code and a sentence."""
-    if call not in CALLS:
+def answer(call: str, arguments: dict[str, Any], *, calls: dict[str, str]) -> dict[str, Any]:
+    """Call one of ``calls`` (name to ``"module:function"``); whatever it raises becomes a code and a sentence."""
+    if call not in calls:
         return {"code": "failed", "reason": f"{call[:60]!r} is not a function of the child process"}
     try:
-        module, _, name = CALLS[call].partition(":")
+        module, _, name = calls[call].partition(":")
         result = {"result": getattr(importlib.import_module(module), name)(**arguments)}
         msgspec.msgpack.encode(result)
     except BaseException as error:  # noqa: BLE001 - the parent must hear of it, whatever it is

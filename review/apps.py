@@ -7,3 +7,8 @@ class ReviewConfig(AppConfig):
     name = "review"
     verbose_name = "Review"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from models_registry import artifacts
+
+        artifacts.offer("explain", "review.attributions:explain")

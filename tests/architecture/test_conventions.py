@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.architecture.test_sizes import APPS, python_files
+from tests.architecture.test_sizes import APPS, ROOT, python_files
 
 
 def test_no_task_is_sent_by_name_and_none_waits_longer_than_30_seconds():
@@ -30,3 +30,28 @@ def test_every_function_names_its_return_type():
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         missing += [f"{path}:{node.name}" for node in functions if node.returns is None]
     assert missing == []
+
+
+def test_no_text_names_a_module_of_an_app_above():
+    """Imports go down by contract; a dotted name in a string would go up unseen."""
+    stack = ("models_registry", "review", "feedback", "reviewhub")
+    wrong = []
+    for place, app in enumerate(stack):
+        named = re.compile(rf"({'|'.join(stack[place + 1 :]) or '(?!)'})((?:\.[a-z_]\w*)+)(:\w+)?")
+        for path in python_files(app):
+            for node in ast.walk(ast.parse(path.read_text())):
+                found = (
+                    named.fullmatch(node.value)
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                    else None
+                )
+                if found and is_module(found[1] + found[2]):
+                    wrong.append(f"{path}: {node.value}")
+    assert wrong == []
+
+
+def is_module(dotted: str) -> bool:
+    """Whether the text, or all of it but its last word, is a module here; a logger or an event is not."""
+    words = dotted.split(".")
+    places = [ROOT.joinpath(*words)] + ([ROOT.joinpath(*words[:-1])] if len(words) > 2 else [])
+    return any(place.with_suffix(".py").exists() or (place / "__init__.py").exists() for place in places)

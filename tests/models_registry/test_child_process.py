@@ -56,6 +56,13 @@ def test_the_child_is_limited_and_sees_no_secret(monkeypatch):
     assert {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}.isdisjoint(found["environment"])
 
 
+def test_a_name_means_one_function_only():
+    artifacts.offer("explain", artifacts._offered["explain"])
+    for name in ("fit", "explain"):
+        with pytest.raises(ValueError, match="already has"):
+            artifacts.offer(name, "os:system")
+
+
 def test_a_function_that_is_not_on_the_list_is_not_called():
     for name in ("os:system", "models_registry.child:main", ""):
         with pytest.raises(artifacts.ChildFailed, match="is not a function") as caught:
