@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LONGEST_REASON = 500
 
+# A key answers for persons, so what it has answered is told by the lease: of that item, as another slot of the
+# prediction may be for another person.
 # OFFSET 0 keeps the planner from turning an exclusion into a join over all rows: each is one index
 # probe per candidate, and the claim stops at the first rows that pass.
 _ALLOWED = """
@@ -36,7 +38,9 @@ _ALLOWED = """
     AND (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s)
     AND NOT EXISTS (
         SELECT 1 FROM review_reviewdecision d
-        WHERE d.prediction_id = i.prediction_id AND d.reviewer = %(holder)s AND d.kind = 'decision'
+        WHERE d.prediction_id = i.prediction_id AND d.kind = 'decision'
+          AND (d.reviewer = %(holder)s OR d.item_id = i.id AND EXISTS (
+               SELECT 1 FROM review_lease h WHERE h.token = d.lease_id AND h.holder = %(holder)s OFFSET 0))
           AND NOT EXISTS (SELECT 1 FROM review_reviewdecision u WHERE u.supersedes_id = d.id AND u.kind = 'undo')
         OFFSET 0)
     AND NOT EXISTS (
@@ -55,13 +59,14 @@ _FRESH = f"""
 _NAMED = f"""
     SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i WHERE {_ALLOWED} AND i.id = %(item)s
 """  # noqa: S608
-# What this person skipped comes again only when nothing else waits, the longest skipped first.
+# What this person skipped comes again only when nothing else waits, the longest skipped first. It is looked up
+# from the open items, as what somebody ever skipped only grows.
 _SKIPPED = f"""
     SELECT i.id, i.lease_token, i.lease_expires_at
-    FROM (SELECT item_id, max(ended_at) AS at FROM review_lease
-          WHERE holder = %(holder)s AND ending = 'released' GROUP BY item_id) s
-    JOIN review_queueitem i ON i.id = s.item_id
-    WHERE {_ALLOWED} ORDER BY s.at, i.id
+    FROM review_queueitem i CROSS JOIN LATERAL (
+        SELECT max(s.ended_at) AS at FROM review_lease s
+        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released') skipped
+    WHERE {_ALLOWED} AND skipped.at IS NOT NULL ORDER BY skipped.at, i.id
 """  # noqa: S608
 _TAKE = """
     WITH picked AS MATERIALIZED ({source} LIMIT %(count)s FOR UPDATE OF i SKIP LOCKED),
@@ -190,7 +195,8 @@ def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> 
 def emptiness(*, queue: ReviewQueue, models: Iterable[RegisteredModel], holder: str) -> Emptiness:
     """Why ``claim`` found nothing for this holder just now."""
     undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
-    answered = ReviewDecision.objects.filter(prediction=OuterRef("prediction"), reviewer=holder, kind="decision")
+    here = Q(reviewer=holder) | Q(item=OuterRef("pk"), lease__holder=holder)
+    answered = ReviewDecision.objects.filter(here, prediction=OuterRef("prediction"), kind="decision")
     waiting = QueueItem.objects.open().filter(queue=queue, model__in=models)
     out = waiting.leased().aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
     if ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=False).exists():
