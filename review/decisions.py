@@ -59,7 +59,7 @@ def decide(
     principal.require("review", item.model)
     reviewer = _reviewer(principal, item.model, on_behalf_of)
     answer = answers.Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
-    definition = _definition(lease)
+    definition = leases.definition_of(lease)
     if faults := answers.faults(answer, seconds_active, item.model, definition):
         raise Invalid("this answer is not one the model's label definition allows", errors=faults)
     with transaction.atomic():
@@ -221,9 +221,3 @@ def _reviewer(principal: access.Principal, model: RegisteredModel, on_behalf_of:
         message = "there is no reviewer of this model with that pseudonym"
         raise Invalid(message, errors=[Fault("/on_behalf_of", "not_allowed", message)])
     return Reviewer(person.pseudonym, person.user, principal)
-
-
-def _definition(lease: Lease) -> LabelDefinition:
-    """The label definition that held when the item was claimed: the one the reviewer was shown."""
-    definitions = LabelDefinition.objects.filter(model=lease.item.model).order_by("-number")
-    return definitions.filter(created_at__lte=lease.claimed_at).first() or definitions.order_by("number")[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from models_registry.errors import Conflict
+from models_registry.models import LabelDefinition
 from review.models import Lease, QueueItem
 
 # The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
@@ -89,6 +90,12 @@ def find(token: UUID) -> Lease | None:
     """The lease of that token with its item, queue, model and prediction, current or past."""
     related = ("item__queue", "item__model", "item__prediction")
     return Lease.objects.select_related(*related).filter(token=token).first()
+
+
+def definition_of(lease: Lease) -> LabelDefinition:
+    """The label definition that held when the item was claimed: what its reviewer is shown and answers by."""
+    definitions = LabelDefinition.objects.filter(model=lease.item.model_id).order_by("-number")
+    return definitions.filter(created_at__lte=lease.claimed_at).first() or definitions.order_by("number")[0]
 
 
 def refusal(token: UUID, holder: str) -> Conflict:

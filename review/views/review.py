@@ -214,12 +214,12 @@ def _after_conflict(
 
 
 def _stage(line: ReviewQueue, models: list[RegisteredModel], principal: Principal, item: QueueItem) -> Context:
-    definition = LabelDefinition.objects.filter(model=item.model).order_by("-number").first()
+    lease = Lease.objects.select_related("item").get(token=cast("UUID", item.lease_token))
+    definition = leases.definition_of(lease)
     labels = [
         {"value": label, "key": str(i + 1) if i < KEYED_LABELS else "", "codes": _codes(definition, label), "number": i}
         for i, label in enumerate(item.model.classes)
     ]
-    lease = Lease.objects.get(token=cast("UUID", item.lease_token))
     return {
         **_around(line, models, principal),
         "item": item,
@@ -234,8 +234,8 @@ def _stage(line: ReviewQueue, models: list[RegisteredModel], principal: Principa
     }
 
 
-def _codes(definition: LabelDefinition | None, label: str) -> list[str]:
-    codes: list[str] = definition.reason_codes.get(label, []) if definition else []
+def _codes(definition: LabelDefinition, label: str) -> list[str]:
+    codes: list[str] = definition.reason_codes.get(label, [])
     return codes
 
 
