@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.conftest import Cast
+from tests.routes import address, routes
 
 PUBLIC = {
     "health/live",
@@ -21,30 +19,8 @@ PUBLIC = {
     "sign-in/",
     "invitations/<str:token>/",
 }
-VALUES = {"int": "1", "slug": "payments", "str": "a", "uuid": str(UUID(int=1))}
-
-
-def routes(resolver: URLResolver, prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for pattern in resolver.url_patterns:
-        route = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            found += routes(pattern, route)
-        else:
-            assert isinstance(pattern, URLPattern)
-            found.append((route, pattern.callback))
-    return found
-
-
-ALL = routes(get_resolver())
+ALL = routes()
 CLOSED = [pytest.param(*pair, id=f"{number}-{pair[0]}") for number, pair in enumerate(ALL) if pair[0] not in PUBLIC]
-
-
-def address(route: str) -> str:
-    """An address that the route answers: its parameters filled with something of their kind."""
-    filled = re.sub(r"<(\w+):\w+>", lambda found: VALUES[found.group(1)], route)
-    filled = re.sub(r"\(\?P<\w+>(?:\[[^\]]*\]|[^)])*\)", "1", filled)
-    return "/" + re.sub(r"[\^$]|/\?\$", "", filled)
 
 
 def test_the_public_routes_are_all_there():

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-import re
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from django.core.management import call_command
-from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from models_registry import access
 from models_registry.models import GateResult, WebhookEndpoint
 from review import routing
-from tests.architecture.test_imports import api_views
 from tests.conftest import CONTRACT, POLICY, Cast, prediction_body
+from tests.routes import api_methods, template
 
 BASE = "/api/v1"
 
@@ -68,19 +66,9 @@ def test_operation_ids_and_summaries_are_unique(document: dict[str, Any]):
 
 
 def test_every_route_and_method_is_described(document: dict[str, Any]):
-    mounted: dict[str, set[str]] = {}
-    for route, view in api_views(get_resolver()):
-        if not route.endswith(("schema/", "docs/")):
-            # Of two routes of one form the first answers.
-            mounted.setdefault(template(route), set(getattr(view, "scopes", {})))
-    described = {template(path): set(operations) for path, operations in document["paths"].items()}
-    assert mounted == described
-
-
-def template(route: str) -> str:
-    """A route or a path of the description with its parameters unnamed and without outer slashes."""
-    plain = re.sub(r"\(\?P<\w+>(\[[^\]]*\]|[^)])*\)|<[^>]+>|\{[^}]+\}", "{}", route)
-    return re.sub(r"[\^$?]", "", plain).strip("/")
+    prefix = f"{BASE}/"
+    described = {template(path.removeprefix(prefix)): set(methods) for path, methods in document["paths"].items()}
+    assert {path: methods for path, methods in api_methods().items() if path not in ("schema", "docs")} == described
 
 
 def strict(schema: Any) -> Any:
