@@ -4,7 +4,7 @@ Column names and meanings are in docs/feedback.md. Features keep the names and v
 with; one whose name is taken by another column gets the prefix ``feature.``.
 """
 
-from feedback.datasets.columns import Column, columns_of, feature_column
+from feedback.datasets.columns import Column, columns_of, feature_column, snapshot_columns
 from feedback.datasets.content import ContentHash
 from feedback.datasets.rows import arrival_shares, last_label_id, last_of, rows_of, split_of
 from feedback.datasets.snapshots import build, request_snapshot, unfinished
@@ -20,6 +20,7 @@ __all__ = [
     "last_of",
     "request_snapshot",
     "rows_of",
+    "snapshot_columns",
     "split_of",
     "unfinished",
 ]

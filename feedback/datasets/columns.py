@@ -51,7 +51,9 @@ AFTER = (
     Column("mode", Kind.TEXT),
     Column("reason_codes", Kind.TEXTS),
 )
-_TAKEN = frozenset(column.name for column in BEFORE + AFTER)
+# Snapshots alone have it: what a row counts for where each prediction gives one label to learn from.
+TRAINING_WEIGHT = Column("training_weight", Kind.NUMBER)
+_TAKEN = frozenset(column.name for column in (*BEFORE, *AFTER, TRAINING_WEIGHT))
 # A timestamp feature stays the text that was sent.
 _KINDS = {"int": Kind.INTEGER, "float": Kind.NUMBER, "bool": Kind.FLAG}
 
@@ -78,6 +80,11 @@ def columns_of(model: RegisteredModel) -> list[Column]:
     features = [Column(feature_column(name), kind, feature=name) for name, kind in kinds.items()]
     scores = [Column(f"score.{label}", Kind.NUMBER, score=label) for label in model.classes]
     return [*BEFORE, *features, *scores, *AFTER]
+
+
+def snapshot_columns(model: RegisteredModel) -> list[Column]:
+    """The columns of a snapshot: those of the labelled rows, then the weight to train with."""
+    return [*columns_of(model), TRAINING_WEIGHT]
 
 
 def as_kind(value: Any, kind: Kind) -> Any:

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models import F, Max
 
 from feedback.datasets.columns import Column, as_kind, columns_of
 from feedback.models import Label
 from feedback.weights import inverse_probability
 from models_registry.models import RegisteredModel
-from review.models import Prediction, Resolution
+from review.models import Prediction
 
 CHUNK = 2_000
 TRAIN, HOLDOUT = "train", "holdout"
@@ -38,6 +38,8 @@ _FIELDS = {
     "scores": F("prediction__scores"),
     "features": F("prediction__payload__features"),
     "review": F("prediction__routing__review"),
+    # As routed: a later correction, which an audit may bring about, moves nobody in or out of a population.
+    "disposition": F("prediction__routing__disposition"),
     "label": F("value"),
     "label_source": F("source"),
     "definition_number": F("definition__number"),
@@ -92,11 +94,10 @@ def rows_of(
     """Standing labels with ``after < id <= upto`` as rows by column name, through a server-side cursor."""
     columns = columns_of(model) if columns is None else columns
     arrival = arrival_shares(model) if arrival is None else arrival
-    newest = Resolution.objects.filter(prediction=OuterRef("prediction")).order_by("-id").values("disposition")[:1]
     labels = (
         Label.objects.filter(model=model, retired_at__isnull=True, id__gt=after, id__lte=upto)
         .order_by("id")
-        .values(*_OWN, disposition=Subquery(newest), **_FIELDS)
+        .values(*_OWN, **_FIELDS)
     )
     for found in labels.iterator(chunk_size=CHUNK):
         yield _row(dict(found), model, columns, arrival, now)
@@ -106,6 +107,8 @@ def _row(
     found: dict[str, Any], model: RegisteredModel, columns: list[Column], arrival: dict[str, float], now: datetime
 ) -> dict[str, Any]:
     arrived = _arrival_probability(found, model, arrival, now)
+    # An outcome is seen whatever the draw was: its weight never holds the review's propensity.
+    weight = None if not arrived else float(inverse_probability(found["propensity"] or 1.0, arrived))
     delay = (found["observed_at"] - found["predicted_at"]).total_seconds()
     features, scores = found["features"] or {}, dict(zip(model.classes, found["scores"], strict=True))
     known = {
@@ -113,8 +116,8 @@ def _row(
         "prediction_id": str(found["prediction_id"]),
         "definition": found["definition_number"],
         "arrival_probability": arrived,
-        # An outcome is seen whatever the draw was: its weight never holds the review's propensity.
-        "weight": None if not arrived else float(inverse_probability(found["propensity"] or 1.0, arrived)),
+        "weight": weight,
+        "training_weight": _training_weight(found, model, arrived, weight, now),
         "split": split_of(entity_id=found["entity_id"], prediction_id=found["prediction_id"]),
         "delay_seconds": delay if delay >= 0 else None,
     }
@@ -139,13 +142,36 @@ def _arrival_probability(
         return arrival.get(found["review"])
     if found["selection"] != Label.Selection.OUTCOME or not _complete(model, found["disposition"]):
         return None
+    return 1.0 if _mature(found, model, now) else None
+
+
+def _training_weight(
+    found: dict[str, Any], model: RegisteredModel, arrived: float | None, weight: float | None, now: datetime
+) -> float | None:
+    """What the row counts for when each prediction gives one label, whichever of its labels that is.
+
+    A mature prediction that was routed into the population of complete outcomes is known for certain, so it
+    counts once; an audit of it adds nothing. One that a gate held is known too, by its review, and the
+    ungated ones like it by their outcomes: its propensity is spent on neither, only arrival remains.
+    """
+    if found["status"] == Prediction.Status.WITHDRAWN or not _mature(found, model, now):
+        return weight
+    if _complete(model, found["disposition"]):
+        return 1.0
+    gated = found["selection"] == Label.Selection.DRAW and found["review"] == "gate"
+    if gated and model.outcomes_complete_for == RegisteredModel.CompleteFor.PROCEEDED and arrived:
+        return float(inverse_probability(1.0, arrived))
+    return weight
+
+
+def _mature(found: dict[str, Any], model: RegisteredModel, now: datetime) -> bool:
+    """Whether an outcome would be known by now; never without a horizon."""
     horizon = model.outcomes_horizon_days
-    mature = horizon is not None and now - found["predicted_at"] >= timedelta(days=horizon)
-    return 1.0 if mature else None
+    return horizon is not None and now - found["predicted_at"] >= timedelta(days=horizon)
 
 
 def _complete(model: RegisteredModel, disposition: str | None) -> bool:
-    """Whether the model declares that every prediction with that disposition shows its outcome."""
+    """Whether the model declares that every prediction that was routed so shows its outcome."""
     if model.outcomes_complete_for == RegisteredModel.CompleteFor.ALL:
         return True
     return model.outcomes_complete_for == RegisteredModel.CompleteFor.PROCEEDED and disposition == "proceed"

@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from feedback import labels
-from feedback.datasets.columns import Column, Kind, columns_of
+from feedback.datasets.columns import Column, Kind, snapshot_columns
 from feedback.datasets.content import ContentHash
 from feedback.datasets.rows import arrival_shares, last_label_id, rows_of
 from feedback.models import DatasetSnapshot, SnapshotPart
@@ -92,7 +92,7 @@ def _alone(snapshot_id: int, *, wait: bool) -> bool:
 
 def _write(snapshot: DatasetSnapshot) -> None:
     model, now = snapshot.model, timezone.now()
-    columns, arrival, upto = columns_of(model), arrival_shares(model), last_label_id(model)
+    columns, arrival, upto = snapshot_columns(model), arrival_shares(model), last_label_id(model)
     content = ContentHash(columns)
     rows = rows_of(model, upto=upto, now=now, columns=columns, arrival=arrival)
     for number, (file, count) in enumerate(_parts(rows, columns, content)):

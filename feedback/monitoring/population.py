@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from numpy.typing import NDArray
 
 from feedback.estimators import Outputs
 from feedback.models import Label
 from models_registry.models import ModelVersion, RegisteredModel
-from review.models import Prediction, Resolution
+from review.models import Prediction
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,7 +34,8 @@ class Population:
 
     ``label`` comes from the standing review label of a drawn item, ``outcome`` from the standing outcome
     label, ``truth`` from the generator of simulated models. ``manual`` marks a review label that came
-    without a draw; it enters no estimate.
+    without a draw; it enters no estimate. ``disposition`` is the one of routing: what a person made of
+    the case later depends on the draw and defines no population.
     """
 
     scores: Floats
@@ -108,7 +109,6 @@ def load(
     group: str | None = None,
 ) -> Population:
     """Read the window. Withdrawn and not yet routed predictions are not part of it."""
-    newest = Resolution.objects.filter(prediction=OuterRef("pk")).order_by("-id").values("disposition")[:1]
     standing = Q(labels__retired_at__isnull=True)
     review, outcome = standing & Q(labels__source="review"), standing & Q(labels__source="outcome")
     rows = (
@@ -117,11 +117,12 @@ def load(
         .filter(routing__isnull=False)
         .annotate(reviewed=FilteredRelation("labels", condition=review))
         .annotate(observed=FilteredRelation("labels", condition=outcome))
-        .annotate(newest=Subquery(newest), group=KeyTextTransform(group or "", "groups"))
+        .annotate(group=KeyTextTransform(group or "", "groups"))
         .order_by("occurred_at", "id")
         .values_list(
             "scores", "predicted", "occurred_at", "routing__propensity", "routing__p_gate", "routing__review",
-            "newest", "group", "reviewed__value", "reviewed__selection", "observed__value", "truth__value",
+            "routing__disposition", "group", "reviewed__value", "reviewed__selection", "observed__value",
+            "truth__value",
         )
     )  # fmt: skip
     return _arrays(model, rows)
@@ -147,7 +148,9 @@ def _arrays(model: RegisteredModel, rows: QuerySet[Any, Any]) -> Population:
     for row in rows.iterator(chunk_size=CHUNK):
         for column, cell in zip(columns, row, strict=True):
             column.append(cell)
-    scores, predicted, occurred, propensity, p_gate, review, newest, group, label, selection, outcome, truth = columns
+    scores, predicted, occurred, propensity, p_gate, review, disposition, group, label, selection, outcome, truth = (
+        columns
+    )
     drawn = np.array([cell == Label.Selection.DRAW for cell in selection], dtype=bool)
     given = np.array([cell is not None for cell in selection], dtype=bool)
     known = np.array([place.get(cell, UNKNOWN) for cell in label], dtype=np.int64)
@@ -158,7 +161,7 @@ def _arrays(model: RegisteredModel, rows: QuerySet[Any, Any]) -> Population:
         propensity=np.array(propensity, dtype=np.float64),
         p_gate=np.array(p_gate, dtype=np.float64),
         review=_words(review),
-        disposition=_words(newest),
+        disposition=_words(disposition),
         group=_words(group),
         label=np.where(drawn, known, UNKNOWN),
         manual=given & ~drawn,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Where a prediction has both, what the world said stands over what a person thought: an outcome carries a
-# weight only where the model declares outcomes complete, and then it stands for that whole population.
+# weight only where the model declares outcomes complete for the population the prediction was routed into.
 SOURCE_ORDER = ("outcome", "review")
 TRAIN, HOLDOUT = "train", "holdout"
 
@@ -64,9 +64,11 @@ class Split:
 def split_snapshot(parts: Iterable[bytes], *, contract: dict[str, Any], classes: Sequence[str]) -> Split:
     """Read Parquet parts in order and keep one weighted label per prediction.
 
-    Rows without a weight (selected outside the draw, or outcomes of a population that is not declared
-    complete) have an unknown chance of being here, so they are counted and left out. Raises Unprocessable
-    (``invalid_snapshot``) when a column is missing.
+    Rows count by ``training_weight``: a mature prediction of a population with complete outcomes counts once,
+    whichever label stands, every other one as 1/(propensity x arrival). Rows without
+    one (selected outside the draw, or outcomes of a population that is not declared complete) have an unknown
+    chance of being here, so they are counted and left out. Raises Unprocessable (``invalid_snapshot``) when a
+    column is missing.
     """
     rows = [row for part in parts for row in _table_rows(part, contract, classes)]
     counts = {"rows": len(rows), "without_weight": 0, "other_class": 0, "second_source": 0}
@@ -93,6 +95,8 @@ def _table_rows(part: bytes, contract: dict[str, Any], classes: Sequence[str]) -
     import pyarrow.parquet as parquet
 
     table = parquet.read_table(BytesIO(part))
+    if "training_weight" in table.column_names:
+        table = table.set_column(table.column_names.index("weight"), "weight", table.column("training_weight"))
     # A feature whose name another column has stands under a prefix.
     names = [feature["name"] for feature in contract["features"]]
     held = {name: f"feature.{name}" if f"feature.{name}" in table.column_names else name for name in names}

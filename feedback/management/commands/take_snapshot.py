@@ -43,5 +43,5 @@ class Command(BaseCommand):
 
     def _plan(self, model: RegisteredModel) -> dict[str, Any]:
         labels = model.labels.filter(retired_at__isnull=True).count()
-        columns = [{"name": column.name, "type": str(column.kind)} for column in datasets.columns_of(model)]
+        columns = [{"name": column.name, "type": str(column.kind)} for column in datasets.snapshot_columns(model)]
         return {"status": "dry_run", "model": model.slug, "row_count": labels, "schema": columns}
