@@ -135,6 +135,7 @@ def test_attributions_name_features_of_the_contract(cast):
         ("2026-12-31T23:59:60Z", Invalid, "format"),
         ("0001-01-01T00:00:00+14:00", Invalid, "out_of_range"),
     ],
+    ids=["tomorrow", "no zone", "leap second", "before year one"],
 )
 def test_a_time_that_cannot_be_is_refused(cast, occurred_at, kind, code):
     assert refused(cast.model, prediction_body(occurred_at=occurred_at)) == (kind, code, [("/occurred_at", code)])
