@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import F
+
 from models_registry.errors import Conflict
-from models_registry.models import LabelDefinition
+from models_registry.models import DatabaseNow, LabelDefinition
 from review.models import Lease, QueueItem
 
 # The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
@@ -90,6 +92,13 @@ def find(token: UUID) -> Lease | None:
     """The lease of that token with its item, queue, model and prediction, current or past."""
     related = ("item__queue", "item__model", "item__prediction")
     return Lease.objects.select_related(*related).filter(token=token).first()
+
+
+def seconds_left(token: UUID) -> float:
+    """How long the lease still lives by the database's clock; 0 for one that is over or unknown."""
+    left = F("lease_expires_at") - DatabaseNow()
+    found = QueueItem.objects.filter(lease_token=token).values_list(left, flat=True).first()
+    return 0.0 if found is None else max(round(found.total_seconds(), 3), 0.0)
 
 
 def definition_of(lease: Lease) -> LabelDefinition:

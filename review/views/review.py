@@ -116,7 +116,7 @@ def keep(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
         lease = queue.renew(token=token, holder=principal.pseudonym)
     except Conflict as error:
         return render(request, "review/_lease.html", {"over": True, "told": error.detail}, status=409)
-    return render(request, "review/_lease.html", {"expires_at": lease.expires_at})
+    return render(request, "review/_lease.html", {"lease": lease, "seconds_left": leases.seconds_left(token)})
 
 
 @page
@@ -228,6 +228,7 @@ def _stage(line: ReviewQueue, models: list[RegisteredModel], principal: Principa
         "labels": labels,
         "any_codes": any(label["codes"] for label in labels),
         "lease": lease,
+        "seconds_left": leases.seconds_left(lease.token),
         "polls": True,
         "tries": 1,
         "earlier": _earlier(item.prediction, principal),

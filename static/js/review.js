@@ -58,13 +58,14 @@ function painted() {
   const title = stage.querySelector("#case-title, #empty-title");
   announce.textContent = [said?.firstElementChild?.textContent.trim(), title?.textContent.trim()].filter(Boolean).join(" ");
   readLease();
-  leaseSpan = leaseEnds - Date.now();
+  leaseSpan = leaseEnds - performance.now();
   if (title) document.title = `${title.textContent.trim()} · ReviewHub`;
 }
 
+// The server says how long is left; the computer's clock may be wrong, or be set meanwhile.
 function readLease() {
-  const end = stage.querySelector("[data-lease-end]");
-  leaseEnds = end ? Date.parse(end.dataset.leaseEnd) : 0;
+  const lease = stage.querySelector("[data-lease-left]");
+  leaseEnds = lease ? performance.now() + Number(lease.dataset.leaseLeft) * 1000 : 0;
 }
 
 document.addEventListener("click", (event) => {
@@ -88,7 +89,7 @@ setInterval(() => {
 setInterval(async () => {
   const form = document.getElementById("decision");
   if (!form || !leaseEnds || busy) return;
-  const left = leaseEnds - Date.now();
+  const left = leaseEnds - performance.now();
   const present = performance.now() - lastInput < IDLE_MS && document.visibilityState === "visible";
   if (left > leaseSpan / 2 || left <= 0 || !present) return;
   const answer = await fetch(form.dataset.renew, { method: "POST", body: new URLSearchParams({ csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value }) }).catch(() => null);
