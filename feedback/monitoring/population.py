@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,15 @@ def within(
     if start is not None:
         rows = rows.filter(occurred_at__gte=start)
     return rows if end is None else rows.filter(occurred_at__lt=end)
+
+
+def since(
+    model: RegisteredModel, *, newest: int, start: datetime | None = None, end: datetime | None = None
+) -> datetime | None:
+    """``start``, or where [start, end) holds more, the time from which at most its ``newest`` ones are left."""
+    times = within(model, start, end, None).order_by("-occurred_at").values_list("occurred_at", flat=True)
+    beyond = next(iter(times[newest : newest + 1]), None)
+    return start if beyond is None else beyond + timedelta(microseconds=1)
 
 
 def load(

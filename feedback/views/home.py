@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Q, Subquery
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from feedback.models import TrainingRun
-from feedback.monitoring import quality
+from feedback.monitoring import quality, since
 from models_registry.models import ModelVersion, Promotion
 from models_registry.promotion import blocking_results
 from models_registry.views.base import page, principal_of
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 # Quality is read from the rows when asked; the first page asks for so many models at most.
 HEADLINES = 8
+# And each over the last days, or over so many of the newest predictions where that is less.
+DAYS = 30
+NEWEST = 5_000
 
 
 @page
@@ -34,6 +39,8 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "area": "home",
         "queues": _queues(principal),
+        "days": DAYS,
+        "newest": NEWEST,
         "models": [_model(model, headline=i < HEADLINES) for i, model in enumerate(models)],
         "tasks": _tasks(principal),
         "recent": list(
@@ -57,10 +64,12 @@ def _queues(principal: Principal) -> list[dict[str, Any]]:
 def _model(model: RegisteredModel, *, headline: bool) -> dict[str, Any]:
     found = None
     if headline and model.champion_id is not None:
-        found = quality(model=model, metrics=("accuracy",))
+        start = since(model, newest=NEWEST, start=timezone.now() - timedelta(days=DAYS))
+        found = quality(model=model, start=start, metrics=("accuracy",))
     return {
         "model": model,
         "accuracy": found and found["metrics"]["accuracy"],
+        "recent": found is not None,
         "predictions": Prediction.objects.filter(model=model).count()
         if found is None
         else found["population"]["predictions"],

@@ -12,12 +12,16 @@ from django.views.decorators.http import require_safe
 
 from feedback import charts
 from feedback.monitoring import quality as measure_quality
+from feedback.monitoring import since
 from models_registry.views.base import model_page, page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 WINDOWS = {"7": "last 7 days", "30": "last 30 days", "90": "last 90 days", "all": "all time"}
+DEFAULT = "90"
+# A page measures so many of the window's newest predictions at most; the API takes every window whole.
+NEWEST = 200_000
 METRICS = {
     "accuracy": ("Accuracy", "share", "share of all predictions whose answer was right"),
     "precision": ("Precision", "share", "share of positive answers that were right"),
@@ -32,15 +36,17 @@ METRICS = {
 @require_safe
 def quality(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "quality")
-    chosen = request.GET.get("window", "all")
-    chosen = chosen if chosen in WINDOWS else "all"
+    chosen = request.GET.get("window", DEFAULT)
+    chosen = chosen if chosen in WINDOWS else DEFAULT
     start = None if chosen == "all" else timezone.now() - timedelta(days=int(chosen))
-    found = measure_quality(model=model, start=start)
+    kept = since(model, newest=NEWEST, start=start)
+    found = measure_quality(model=model, start=kept)
     context |= {
         "found": found,
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
         "windows": WINDOWS,
         "chosen": chosen,
+        "cut": NEWEST if kept != start else None,
         "metrics": [
             _metric(name, found["metrics"][name], model.simulated) for name in METRICS if name in found["metrics"]
         ],

@@ -1,0 +1,37 @@
+"""Pages measure a stated part of the history, however long it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from feedback.views import home, quality
+from tests.feedback.cases import make_case
+
+
+@pytest.fixture
+def history(cast, client):
+    now = timezone.now()
+    for number, days in enumerate((1, 2, 3, 60, 200)):
+        make_case(cast.model, f"p-{number}", occurred_at=now - timedelta(days=days))
+    client.force_login(cast.erin)
+    return client
+
+
+def test_the_first_page_measures_a_month_or_the_newest(history, monkeypatch):
+    shown = "3 predictions in the last 30 days"
+    assert shown in history.get("/").content.decode()
+    monkeypatch.setattr(home, "NEWEST", 2)
+    assert "2 predictions in the last 30 days, the newest 2 at most" in history.get("/").content.decode()
+
+
+def test_the_quality_page_has_a_window_and_a_stated_cap(history, monkeypatch):
+    address = "/models/payments/quality/"
+    assert history.get(address).context["found"]["population"]["predictions"] == 4
+    assert history.get(f"{address}?window=all").context["found"]["population"]["predictions"] == 5
+    monkeypatch.setattr(quality, "NEWEST", 2)
+    page = history.get(f"{address}?window=all")
+    assert page.context["found"]["population"]["predictions"] == 2
+    assert "the newest 2 of a larger window" in page.content.decode()
