@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from review import resolutions
@@ -242,10 +242,10 @@ def lease_body(lease: Lease) -> dict[str, Any]:
     }
 
 
-def queue_body(queue: ReviewQueue, models: QuerySet[RegisteredModel], figures: dict[str, Any]) -> dict[str, Any]:
-    """A queue with its figures; ``models`` are those that the reader may see."""
-    seen = models.filter(queues=queue).values_list("slug", flat=True)
-    return {"slug": queue.slug, "models": list(seen), **figures, "paused_at": queue.paused_at}
+def queue_body(queue: ReviewQueue, models: Collection[RegisteredModel], figures: dict[str, Any]) -> dict[str, Any]:
+    """A queue with its figures; ``models`` are those that the reader may see. Reads the prefetched ``models``."""
+    seen = sorted(model.slug for model in queue.models.all() if model in models)
+    return {"slug": queue.slug, "models": seen, **figures, "paused_at": queue.paused_at}
 
 
 KILL_SWITCH: dict[str, Any] = {

@@ -64,8 +64,12 @@ def listing(
     rows: QuerySet[Any],
     represent: Callable[[Any], dict[str, Any]],
     *parameters: str,
+    prepare: Callable[[list[Any]], None] | None = None,
 ) -> Response:
-    """One page of rows, newest first. ``parameters`` are those the view reads beside the page's own."""
+    """One page of rows, newest first. ``parameters`` are those the view reads beside the page's own.
+
+    ``prepare`` gets the page's rows before the first of them is represented, to look things up for all at once.
+    """
     known_parameters(request, *parameters, *PAGE_PARAMETERS)
     size = request.query_params.get("page_size")
     if size is not None and not (_PAGE_SIZE.match(size) and int(size) <= _MAX_PAGE_SIZE):
@@ -73,6 +77,8 @@ def listing(
         raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
     pages = cast("type[BasePagination]", api_settings.DEFAULT_PAGINATION_CLASS)()
     found = pages.paginate_queryset(rows, request, view=view) or []
+    if prepare is not None:
+        prepare(found)
     return pages.get_paginated_response([represent(row) for row in found])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -37,8 +37,14 @@ class QueueList(APIView):
     def get(self, request: Request) -> Response:
         models = caller(request).models("read")
         queues = ReviewQueue.objects.filter(models__in=models).distinct().prefetch_related("models")
-        figures = queue.counts(queues, models)
-        return listing(self, request, queues, lambda row: queue_body(row, models, figures[row.pk]))
+        seen, figures = set(models), dict[int, dict[str, Any]]()
+        return listing(
+            self,
+            request,
+            queues,
+            lambda row: queue_body(row, seen, figures[row.pk]),
+            prepare=lambda page: figures.update(queue.counts(page, models)),
+        )
 
 
 class QueueDetail(APIView):
@@ -50,7 +56,7 @@ class QueueDetail(APIView):
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         row, models = _queue(caller(request), slug, "read")
-        return Response(queue_body(row, models, queue.counts([row], models)[row.pk]))
+        return Response(queue_body(row, set(models), queue.counts([row], models)[row.pk]))
 
 
 class Claim(APIView):
