@@ -49,9 +49,13 @@ def fit_candidate(
     _require_something_to_fit(split, classes)
     champion = model_files.load(artifact) if artifact is not None else None
     chosen = estimator or ("champion" if champion is not None else "default")
-    older = _reference_rows(reference_rows, contract, classes) if discount > 0 else None
+    older = _reference_rows(reference_rows, contract, classes)
     parent = champion if chosen == "champion" else None
-    pool = fitting.pool_rows(split.train, older, champion=parent, contract=contract, classes=classes, discount=discount)
+    # Rows of no weight stay out of the fit, as some estimators would not know that they have none.
+    pooled = older if discount > 0 else None
+    pool = fitting.pool_rows(
+        split.train, pooled, champion=parent, contract=contract, classes=classes, discount=discount
+    )
     if chosen == "champion":
         pipeline = pipelines.cloned(champion)
     else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,17 @@ def test_a_snapshot_without_rows_says_so():
     with pytest.raises(ReviewHubError) as refused:
         fit()
     assert refused.value.code == "no_rows"
+
+
+def test_reference_rows_without_weight_stay_the_candidates_reference_and_change_no_fit():
+    records, truth = traffic(400)
+    older, known = traffic(50, seed=4)
+    reference = pd.DataFrame(older).assign(label=[CLASSES[value] for value in known]).to_csv(index=False).encode()
+    alone, beside = fit(part(records, truth)), fit(part(records, truth), reference_rows=reference, discount=0.0)
+    assert beside["weights"]["reference_rows"] == 0
+    assert beside["evidence"] == alone["evidence"]
+    kept = pd.read_parquet(io.BytesIO(beside["reference"]))
+    assert kept["label"].tolist() == [CLASSES[value] for value in known]
 
 
 def test_reference_rows_join_at_a_discount_and_become_the_candidates_reference():
