@@ -145,9 +145,9 @@ def preview(*, model: RegisteredModel, document: Any, last: int = previews.LAST)
 
 
 def control_of(*, model: RegisteredModel) -> RoutingControl:
-    """What routing obeys for the model; for one without a row, a new one that holds everything."""
-    control, _ = RoutingControl.objects.select_related("active").get_or_create(model=model)
-    return control
+    """What routing obeys for the model; where nobody set anything, an unsaved row that says so. Writes nothing."""
+    control = RoutingControl.objects.select_related("active").filter(model=model).first()
+    return control or RoutingControl(model=model, changed_at=None)
 
 
 def _locked(model: RegisteredModel) -> RoutingControl:
