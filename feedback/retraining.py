@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
 from feedback import datasets
@@ -100,6 +100,13 @@ def run(*, run_id: int) -> TrainingRun:
                 _fail(claimed, error.reason)
             except ReviewHubError as error:
                 _fail(claimed, "; ".join([error.detail, *(fault.message for fault in error.errors)]))
+            except DatabaseError:
+                # The database will be back, and then the sweeper puts the run in the queue again.
+                raise
+            except Exception as error:
+                # Anything else would fail again in the same way, so a person has to read it.
+                logger.exception("training run %s failed", run_id)
+                _fail(claimed, f"{type(error).__name__}: {error}")
     return TrainingRun.objects.select_related("model", "champion", "candidate", "snapshot").get(pk=run_id)
 
 
@@ -242,7 +249,7 @@ def _register(run: TrainingRun, snapshot: DatasetSnapshot, result: dict[str, Any
     with transaction.atomic():
         candidate = registration.register_version(
             model=run.model,
-            version=f"retrained-{run.pk}",
+            version=_free_name(run),
             contract=champion.contract.document,
             artifact=result["artifact"],
             reference=result["reference"],
@@ -275,6 +282,15 @@ def _register(run: TrainingRun, snapshot: DatasetSnapshot, result: dict[str, Any
         metrics = {**evidence, "pipeline": result["pipeline"]}
         _update(run, candidate=candidate, weights=result["weights"], metrics=metrics)
     run.candidate = candidate
+
+
+def _free_name(run: TrainingRun) -> str:
+    """``retrained-<run>``, with a counter where somebody has registered a version of that name."""
+    name, number = f"retrained-{run.pk}", 1
+    while ModelVersion.objects.filter(model=run.model, version=name).exists():
+        number += 1
+        name = f"retrained-{run.pk}-{number}"
+    return name
 
 
 def _champion(run: TrainingRun) -> ModelVersion:

@@ -145,3 +145,22 @@ def test_what_can_never_run_is_refused_at_once():
     with pytest.raises(Conflict) as conflict:
         retraining.request(model=RegisteredModel.objects.get(pk=model.pk), reason="x", actor="erin")
     assert conflict.value.code == "no_champion"
+
+
+def test_a_mistake_inside_a_run_fails_it_at_once_and_says_which(monkeypatch: pytest.MonkeyPatch):
+    model = labelled_model("payments", rows=30)
+    monkeypatch.setattr(retraining, "_fit", lambda *_: {}["pipeline"])
+    run = retrained(model)
+    assert (run.status, run.attempts) == ("failed", 1)
+    assert run.failure == "KeyError: 'pipeline'"
+    assert retraining.waiting() == []
+
+
+def test_a_registered_version_of_the_same_name_does_not_stop_a_run():
+    model = labelled_model("payments")
+    run = retraining.request(model=model, reason="weekly", actor="erin")
+    model.versions.create(
+        version=f"retrained-{run.pk}", contract=model.champion.contract, state="ready", created_by="erin"
+    )
+    done = retraining.run(run_id=run.pk)
+    assert (done.status, done.candidate and done.candidate.version) == ("succeeded", f"retrained-{run.pk}-2")
