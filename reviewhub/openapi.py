@@ -59,13 +59,19 @@ _TAGS = {
 }
 
 
+_ORDER = [word for words in _TAGS.values() for word in words]
+
+
+def _word(path: str) -> str:
+    words = path.removeprefix("/api/v1/").strip("/").split("/")
+    return words[2] if words[0] == "models" and len(words) > 2 else words[0]
+
+
 class EndpointSchema(AutoSchema):
     """Adds who may call: the scopes of keys and the roles of people, from what the view declares."""
 
     def get_tags(self) -> list[str]:
-        words = self.path.removeprefix("/api/v1/").strip("/").split("/")
-        word = words[2] if words[0] == "models" and len(words) > 2 else words[0]
-        return [tag for tag, names in _TAGS.items() if word in names]
+        return [tag for tag, words in _TAGS.items() if _word(self.path) in words]
 
     def get_extensions(self) -> dict[str, Any]:
         ability = getattr(self.view, "scopes", {}).get(self.method.lower())
@@ -81,6 +87,7 @@ class EndpointSchema(AutoSchema):
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add to every operation what no view says: how it refuses, how a list is paged, how a POST is repeated."""
     result["tags"] = [{"name": tag} for tag in _TAGS]
+    result["paths"] = dict(sorted(result["paths"].items(), key=lambda path: (_ORDER.index(_word(path[0])), path[0])))
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     for operations in result["paths"].values():
         for method, operation in operations.items():

@@ -109,7 +109,7 @@ def _endpoint(path: str, method: str, operation: Schema, base: str) -> Endpoint:
         path=path,
         operation=operation["operationId"],
         summary=operation["summary"],
-        paragraphs=tuple(part.replace("``", "").replace("`", "") for part in operation["description"].split("\n\n")),
+        paragraphs=tuple(plain(part) for part in operation["description"].split("\n\n")),
         scopes=tuple(operation["x-scopes"]),
         roles=tuple(operation["x-roles"]),
         parameters=tuple(_parameter(parameter) for parameter in operation["parameters"]),
@@ -122,7 +122,9 @@ def _endpoint(path: str, method: str, operation: Schema, base: str) -> Endpoint:
 
 def _parameter(parameter: Schema) -> Field:
     where = {"path": "in the path", "query": "in the query", "header": "header"}[parameter["in"]]
-    words = "; ".join(part for part in (where, parameter.get("description", ""), limits(parameter["schema"])) if part)
+    words = "; ".join(
+        part for part in (where, plain(parameter.get("description", "")), limits(parameter["schema"])) if part
+    )
     return Field(parameter["name"], kind(parameter["schema"]), parameter.get("required", False), words)
 
 
@@ -140,11 +142,20 @@ def fields(schema: Schema, *, prefix: str = "", level: int = 1, deepest: int = D
     """
     for name, member in schema.get("properties", {}).items():
         place = f"{prefix}{name}"
-        words = "; ".join(part for part in (member.get("description", ""), limits(member)) if part)
+        words = "; ".join(part for part in (plain(member.get("description", "")), limits(member)) if part)
         yield Field(place, kind(member), name in schema.get("required", ()), words)
         if level < deepest:
             inner, step = _inner(member)
             yield from fields(inner, prefix=f"{place}{step}.", level=level + 1, deepest=deepest)
+
+
+def plain(text: str) -> str:
+    """The text without the marks of code.
+
+    >>> plain("``a`` and `b`")
+    'a and b'
+    """
+    return text.replace("`", "")
 
 
 def _inner(member: Schema) -> tuple[Schema, str]:
