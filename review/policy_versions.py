@@ -147,7 +147,7 @@ def preview(*, model: RegisteredModel, document: Any, last: int = previews.LAST)
 def control_of(*, model: RegisteredModel) -> RoutingControl:
     """What routing obeys for the model; where nobody set anything, an unsaved row that says so. Writes nothing."""
     control = RoutingControl.objects.select_related("active").filter(model=model).first()
-    return control or RoutingControl(model=model, changed_at=None)
+    return control or RoutingControl(model=model, changed_at=model.created_at)
 
 
 def _locked(model: RegisteredModel) -> RoutingControl:
