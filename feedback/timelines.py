@@ -6,19 +6,20 @@ Reads only. Each event is told from the row that recorded it, with that row's ow
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from feedback.models import Label, OutcomeEvent, TrainingRun
+from feedback.datasets import HOLDOUT, split_of
+from feedback.models import DatasetSnapshot, Label, OutcomeEvent, TrainingRun
 from models_registry import wording
 from review.cases import chance
 from review.models import Explanation, Lease, Prediction, Resolution, ReviewDecision, RoutingDecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
 # Events of one clock tick are told in the order in which one causes the next.
 ORDER = ("occurred", "received", "routed", "claimed", "explained", "decided", "undone", "resolved", "outcome", "label")
@@ -178,11 +179,14 @@ def _training(prediction: Prediction) -> Iterator[Event]:
     told: set[int] = set()
     for run in runs:
         snapshot = run.snapshot
-        if snapshot is None or snapshot.ready_at is None or not _stood(labels, snapshot.created_at, snapshot.ready_at):
+        if snapshot is None or snapshot.ready_at is None or not _included(labels, snapshot):
             continue
         if snapshot.pk not in told:
             told.add(snapshot.pk)
-            facts = [("rows", wording.number(snapshot.row_count)), ("sha256", (snapshot.sha256 or "")[:12])]
+            split = split_of(entity_id=prediction.entity_id, prediction_id=prediction.pk)
+            use = "held out, for evaluation" if split == HOLDOUT else "for training"
+            facts = [("rows", wording.number(snapshot.row_count)), ("this one", use)]
+            facts.append(("sha256", (snapshot.sha256 or "")[:12]))
             yield Event(snapshot.ready_at, "snapshot", f"In snapshot {snapshot.pk}", facts, tone="training")
         facts = [("status", run.status), ("reason", run.reason)]
         if run.candidate:
@@ -192,6 +196,9 @@ def _training(prediction: Prediction) -> Iterator[Event]:
         yield Event(at, "trained", f"In training run {run.pk}", facts, tone="training", version_slug=slug)
 
 
-def _stood(labels: list[Label], start: datetime, end: datetime) -> bool:
-    """Whether a label was there before the snapshot ended and was not retired before it began."""
-    return any(row.created_at <= end and (row.retired_at is None or row.retired_at >= start) for row in labels)
+def _included(labels: list[Label], snapshot: DatasetSnapshot) -> bool:
+    """Whether the snapshot's own query took one of the labels: written by then, and not retired yet."""
+    if "last_label_id" not in snapshot.query:
+        return False
+    last, as_of = snapshot.query["last_label_id"], datetime.fromisoformat(snapshot.query["as_of"])
+    return any(row.pk <= last and (row.retired_at is None or row.retired_at > as_of) for row in labels)

@@ -11,4 +11,6 @@ def record(
     *, actor: str, action: str, subject: str, model: RegisteredModel | None = None, detail: dict[str, Any] | None = None
 ) -> AuditEvent:
     """Write who did what to what. Call it inside the transaction that makes the change."""
-    return AuditEvent.objects.create(actor=actor, action=action, subject=subject[:200], model=model, detail=detail or {})
+    return AuditEvent.objects.create(
+        actor=actor, action=action, subject=subject[:200], model=model, detail=detail or {}
+    )

@@ -58,9 +58,12 @@ _REVIEWS = """
 """
 
 
-def delays(*, model: RegisteredModel) -> dict[str, Any]:
-    """Quantiles in seconds of each hop, the curve of reviews (Kaplan-Meier, by review kind) and of outcomes."""
-    parameters = {"model": model.pk, "newest": NEWEST}
+def delays(*, model: RegisteredModel, newest: int = NEWEST) -> dict[str, Any]:
+    """Quantiles in seconds of each hop, the curve of reviews (Kaplan-Meier, by review kind) and of outcomes.
+
+    Of the ``newest`` rows of each hop, so that the cost does not grow with history.
+    """
+    parameters = {"model": model.pk, "newest": newest}
     hops = {}
     for name, query in _HOPS.items():
         hops[name] = [float(seconds) for (seconds,) in _rows(query, parameters) if seconds is not None]

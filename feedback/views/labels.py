@@ -33,6 +33,9 @@ HOPS = {
 }
 LIVE = (DatasetSnapshot.Status.QUEUED, DatasetSnapshot.Status.RUNNING)
 
+# The page shows the delays of late; the API answers for more.
+DELAYS_OF = 5_000
+
 
 @page
 @require_safe
@@ -41,7 +44,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     standing = Label.objects.filter(model=model, retired_at__isnull=True)
     newest = standing.select_related("prediction", "decision", "outcome").order_by("-id")[:NEWEST]
     by_source = {row["source"]: row["n"] for row in standing.values("source").annotate(n=Count("pk")).order_by()}
-    hops = delays(model=model)["hops"]
+    hops = delays(model=model, newest=DELAYS_OF)["hops"]
     rows = [{"name": words, **hops[name]} for name, words in HOPS.items() if hops.get(name, {}).get("n")]
     context |= {
         "labels": newest,

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from feedback import labels
-from feedback.models import DatasetSnapshot, TrainingRun
+from feedback.models import DatasetSnapshot, Label, TrainingRun
 from feedback.timelines import timeline
 from models_registry import access
 from review import decisions, queue
@@ -66,8 +66,11 @@ def test_gaps_are_the_time_since_the_event_before(told):
 
 
 def run_of(model, at):
+    """A run on a snapshot of the labels written by then."""
+    taken = Label.objects.filter(model=model, created_at__lte=at).order_by("id").last()
+    query = {"last_label_id": taken.pk if taken else 0, "as_of": at.isoformat()}
     snapshot = DatasetSnapshot.objects.create(
-        model=model, status="ready", sha256="a" * 64, row_count=9, created_by="erin", created_at=at, ready_at=at
+        model=model, status="ready", sha256="a" * 64, row_count=9, query=query, created_by="erin", ready_at=at
     )
     return TrainingRun.objects.create(
         model=model, snapshot=snapshot, reason="weekly", requested_by="erin", status="succeeded", finished_at=at

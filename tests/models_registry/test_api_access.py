@@ -41,7 +41,12 @@ OF_ONE_MODEL = [(method, path) for method, path, _ in ENDPOINTS if path.startswi
 def _an_artifact_and_a_webhook(cast: Cast) -> None:
     cast.model.versions.update(artifact=artifacts.store(CONTENT, kind="model"))
     WebhookEndpoint.objects.create(
-        pk=4711, model=cast.model, url="https://example.com", events=["model.promoted"], secret="whsec_", created_by="test"
+        pk=4711,
+        model=cast.model,
+        url="https://example.com",
+        events=["model.promoted"],
+        secret="whsec_",
+        created_by="test",
     )
 
 

@@ -100,10 +100,7 @@ def test_messages_of_one_key_keep_their_order_through_failures(cast: Cast):
     with receiving(answer=lambda handler, body: next(answers)) as receiver:
         listen(receiver)
         webhooks.announce_many(
-            [
-                webhooks.Announcement(cast.model, "prediction.resolved", "p-1", {"number": number})
-                for number in (1, 2)
-            ]
+            [webhooks.Announcement(cast.model, "prediction.resolved", "p-1", {"number": number}) for number in (1, 2)]
         )
         assert webhooks.deliver() == 0
         tell(cast.model, 3, key="p-2")
