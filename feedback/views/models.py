@@ -121,6 +121,7 @@ def _of(found: RegisteredModel) -> dict[str, Any]:
             "gates": gates.get(version.pk, []),
             "run": getattr(version, "training_run", None),
             "blocked": [g for g in gates.get(version.pk, []) if g.blocking and g.verdict != GateResult.Verdict.PASSED],
+            "outdated": [g for g in gates.get(version.pk, []) if g.compared_with_id not in (None, found.champion_id)],
             "comparison": _comparison(getattr(version, "training_run", None)),
         }
         for version in versions
@@ -142,6 +143,7 @@ def _newest_evaluations(found: RegisteredModel) -> dict[int, Evaluation]:
 def _newest_gates(found: RegisteredModel) -> dict[int, list[GateResult]]:
     newest = (
         GateResult.objects.filter(version__model=found)
+        .select_related("compared_with")
         .order_by("version_id", "gate", "-id")
         .distinct("version_id", "gate")
     )
