@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import uuid4
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from models_registry.models import DatabaseNow
 from review import queue
@@ -13,27 +13,9 @@ from review.models import Lease, QueueItem, ReviewQueue
 from reviewhub.invariants import INVARIANTS, check
 from tests.conftest import make_model
 from tests.review.items import make_items
+from tests.threads import in_threads
 
 LIVE_LEASES = next(invariant for invariant in INVARIANTS if invariant.number == "I-06")
-
-
-def in_threads(count: int, work: object) -> list[list[int]]:
-    """Run ``work(number)`` in threads with database connections of their own, all starting at once."""
-    start, found = threading.Barrier(count), [[] for _ in range(count)]
-
-    def run(number: int) -> None:
-        try:
-            start.wait()
-            found[number] = work(number)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
 
 
 @pytest.mark.django_db(transaction=True)
@@ -73,7 +55,7 @@ def test_reading_first_and_writing_later_is_caught_by_the_overlap_check() -> Non
         QueueItem.objects.filter(pk=found.pk).update(**values)
         return [found.pk]
 
-    in_threads(2, careless_claim)
+    assert in_threads(2, careless_claim) == [[item.pk], [item.pk]]
 
     verdict = check(LIVE_LEASES)
     assert (verdict.broken, verdict.examples) == (1, [f"item {item.pk}"])

@@ -1,41 +1,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from review import resolutions, routing
 from review.models import Prediction, QueueItem, Resolution, RoutingDecision
 from reviewhub.invariants import INVARIANTS, check
 from tests.conftest import make_model
 from tests.review.received import receive
+from tests.threads import in_threads
 
 ROUTED_ONCE = [invariant for invariant in INVARIANTS if invariant.number in ("I-02", "I-12")]
 MIXED = {"review": [{"name": "low", "when": {"field": "confidence", "lt": 0.75}}], "audit_floor": 0.3}
-
-
-def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """The answers or errors of ``work(number)`` in threads with connections of their own, all starting at once."""
-    start, found = threading.Barrier(count), [None] * count
-
-    def run(number: int) -> None:
-        try:
-            start.wait()
-            found[number] = work(number)
-        except Exception as error:
-            found[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
 
 
 @pytest.mark.django_db(transaction=True)
