@@ -28,13 +28,13 @@ FEWEST = 100
 class Past:
     """What a sampler is solved on: m and the propensity without sampling of each row, (N,), and its weight.
 
-    ``routed``: how many of the rows are routed predictions.
+    ``ids`` are those of the predictions, newest first; none where the rows are reference rows.
     """
 
     guess: Floats
     least: Floats
     weight: Floats | None = None
-    routed: int = 0
+    ids: tuple[int, ...] = ()
 
 
 def refit(
@@ -50,8 +50,8 @@ def refit(
     policy's budget holds. None where there is no policy, it cannot be read, or it samples nothing.
     """
     version = policy or live_policy(model)
-    parsed = None if version is None else _parsed(version)
-    if version is None or parsed is None or parsed.sampling.kind == "none":
+    parsed = sampler_of(version)
+    if version is None or parsed is None:
         return None
     if tau is None:
         tau, evidence = _standing_evidence(model, parsed.sampling.budget)
@@ -62,7 +62,7 @@ def refit(
         policy=version,
         kind=fit.kind,
         parameters=fit.document(),
-        rows=past.routed,
+        rows=len(past.ids),
         least=float(np.average(past.least, weights=past.weight)) if past.least.size else None,
         evidence=dict(evidence or {}),
     )
@@ -78,6 +78,17 @@ def live_policy(model: RegisteredModel) -> PolicyVersion | None:
     return None if control is None else control.active
 
 
+def sampler_of(version: PolicyVersion | None) -> policies.Policy | None:
+    """The policy where it samples at all; one that cannot be read holds everything and samples nothing."""
+    if version is None:
+        return None
+    try:
+        policy = policies.parse(version.document)
+    except Exception:  # noqa: BLE001 - routing says so for every batch
+        return None
+    return None if policy.sampling.kind == "none" else policy
+
+
 def newest(policy_ids: list[int]) -> dict[int, SamplerFit]:
     """The newest fit of each of these policies that has one, by policy id."""
     fits = SamplerFit.objects.filter(policy__in=policy_ids).order_by("policy_id", "-id").distinct("policy_id")
@@ -91,8 +102,7 @@ def fit_of(row: SamplerFit) -> sampling.Fit:
 def is_due(model: RegisteredModel) -> bool:
     """Whether the live sampler should be solved anew: it never was, a day ago, or on half of the traffic by now."""
     version = live_policy(model)
-    parsed = None if version is None else _parsed(version)
-    if version is None or parsed is None or parsed.sampling.kind == "none":
+    if sampler_of(version) is None:
         return False
     fresh = Q(fitted_at__gt=DatabaseNow() - LONGEST)
     last = SamplerFit.objects.filter(policy=version).filter(fresh).order_by("-id").first()
@@ -112,7 +122,7 @@ def past_of(model: RegisteredModel, policy: policies.Policy) -> Past:
         return _reference(model, policy, setting)
     policy_facts.add_features(rows, {model.pk: [policy]})
     batch = policy_facts.batch_of(setting, rows)
-    return Past(batch.guess, policies.least_propensity(policy, batch), routed=len(rows))
+    return Past(batch.guess, policies.least_propensity(policy, batch), ids=tuple(row["id"] for row in rows))
 
 
 def _reference(model: RegisteredModel, policy: policies.Policy, setting: policies.Setting) -> Past:
@@ -132,10 +142,3 @@ def _standing_evidence(model: RegisteredModel, budget: float) -> tuple[float | N
     if told is None or told.evidence.get("budget") != budget:
         return None, {}
     return float(told.evidence["tau"]), told.evidence
-
-
-def _parsed(version: PolicyVersion) -> policies.Policy | None:
-    try:
-        return policies.parse(version.document)
-    except Exception:  # noqa: BLE001 - a policy that cannot be read holds everything and samples nothing
-        return None
