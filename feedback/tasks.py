@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.conf import settings
 
-from feedback import datasets, labels, retraining
+from feedback import datasets, labels, retraining, sampler_evidence
 from models_registry.doorbells import Doorbell
 
 # Well inside the soft time limit; what is left over is rung for again.
@@ -52,6 +52,12 @@ def resume_training() -> None:
     """Put runs whose worker died back in the queue, and ring for those that no doorbell was heard for."""
     if retraining.resume_stale():
         ring_training()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def fit_samplers() -> None:
+    """Solve the live samplers that are due: each night, and while a model's first traffic doubles."""
+    sampler_evidence.fit_due()
 
 
 def ring_labels() -> None:

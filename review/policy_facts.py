@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models_registry.models import ModelVersion, RegisteredModel
 from review import policies
-from review.models import PredictionPayload, ReviewQueue, RoutingControl, RoutingDecision
+from review.models import PredictionPayload, ReviewQueue, RoutingControl
 from review.vocabulary import Vocabulary
 
-# What ``case_of`` and ``add_features`` read of a prediction.
+# What ``batch_of`` and ``add_features`` read of a prediction.
 COLUMNS = ("id", "model_id", "version_id", "scores", "predicted", "confidence", "value", "groups", "received_at")
 
 
@@ -60,24 +64,12 @@ def is_stopped(control: RoutingControl, now: datetime) -> bool:
     return control.kill_switch and (expires is None or expires > now)
 
 
-def sampling_share(model: RegisteredModel, policy: policies.Policy | None, now: datetime) -> float:
-    """1 while the policy's capacity for reviews in 24 hours is not used up, then 0.
-
-    It looks at the past only, so that a draw never depends on its own outcome.
-    """
-    if policy is None or policy.per_day is None or policy.sampling.kind == "none":
-        return 1.0
-    recent = RoutingDecision.objects.filter(model=model, routed_at__gt=now - timedelta(days=1))
-    used = recent.exclude(review=RoutingDecision.Review.NONE)[: policy.per_day].count()
-    return float(used < policy.per_day)
-
-
-def add_features(rows: Sequence[dict[str, Any]], asking: Mapping[int, policies.Policy | None]) -> None:
-    """Put ``features`` and ``stale`` into those rows of predictions whose policy asks for them.
+def add_features(rows: Sequence[dict[str, Any]], asking: Mapping[int, Sequence[policies.Policy | None]]) -> None:
+    """Put ``features``, ``stale`` and ``novelty`` into those rows of predictions whose policies ask for them.
 
     ``rows`` hold COLUMNS; ``asking`` is by model id. Two queries at most, none where no policy asks.
     """
-    wanted = {row["id"]: row for row in rows if _asks(asking[row["model_id"]], "feature", "stale")}
+    wanted = {row["id"]: row for row in rows if _asks(asking[row["model_id"]], "feature", "stale", "novelty")}
     if not wanted:
         return
     columns = ("prediction_id", "features", "as_of", "feature_sets")
@@ -91,21 +83,42 @@ def add_features(rows: Sequence[dict[str, Any]], asking: Mapping[int, policies.P
             row["stale"] = policies.stale_groups(
                 version.contract.document, payload["as_of"], payload["feature_sets"], row["received_at"]
             )
+    novel = [row for row in wanted.values() if _asks(asking[row["model_id"]], "novelty")]
+    scores, unusual = novelty_of([row["version_id"] for row in novel], [row.get("features") for row in novel])
+    for row, score, names in zip(novel, scores.tolist(), unusual, strict=True):
+        row["novelty"], row["unusual"] = score, names
 
 
-def case_of(setting: policies.Setting, row: Mapping[str, Any]) -> policies.Case:
-    """One prediction as the policy sees it, from a row of COLUMNS."""
-    return policies.Case(
+def novelty_of(
+    version_ids: Sequence[int], records: Sequence[Mapping[str, Any] | None]
+) -> tuple[NDArray[np.float64], Sequence[Sequence[str]]]:
+    """Per prediction how unlike the reference rows of its version it is, nan for unknown, and by which features."""
+    return np.full(len(version_ids), np.nan), [()] * len(records)
+
+
+def novelty_known(model: RegisteredModel) -> bool:
+    """Whether the champion has what novelty is measured by."""
+    return False
+
+
+def batch_of(setting: policies.Setting, rows: Sequence[Mapping[str, Any]]) -> policies.Batch:
+    """Predictions of one model as the policy sees them, from rows of COLUMNS."""
+    place = {name: index for index, name in enumerate(setting.classes)}
+    confidence = np.array([row["confidence"] for row in rows], dtype=np.float64)
+    return policies.Batch(
         setting=setting,
-        scores=row["scores"],
-        predicted=row["predicted"],
-        confidence=row["confidence"],
-        value=row["value"],
-        features=row.get("features"),
-        groups=row["groups"],
-        stale=row.get("stale"),
+        scores=np.array([row["scores"] for row in rows], dtype=np.float64).reshape(len(rows), len(place)),
+        predicted=np.array([place[row["predicted"]] for row in rows], dtype=np.int64),
+        confidence=confidence,
+        guess=confidence,
+        value=np.array([math.nan if row["value"] is None else row["value"] for row in rows], dtype=np.float64),
+        features=[row.get("features") for row in rows],
+        groups=[row["groups"] for row in rows],
+        stale=[row.get("stale") for row in rows],
+        novelty=np.array([row.get("novelty", math.nan) for row in rows], dtype=np.float64),
+        unusual=[row.get("unusual", ()) for row in rows],
     )
 
 
-def _asks(policy: policies.Policy | None, *kinds: str) -> bool:
-    return policy is not None and any(policy.asks(kind) for kind in kinds)
+def _asks(asking: Sequence[policies.Policy | None], *kinds: str) -> bool:
+    return any(policy is not None and any(policy.asks(kind) for kind in kinds) for policy in asking)

@@ -14,7 +14,7 @@ from django.db import transaction
 from models_registry.errors import Fault, Invalid, NotFound
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, RegisteredModel
-from review import policies, policy_facts, previews
+from review import policies, policy_facts, previews, samplers
 from review.models import PolicyVersion, RoutingControl
 
 LONGEST_NOTE = 500
@@ -45,7 +45,8 @@ def create(*, model: RegisteredModel, document: Any, actor: str, note: str = "")
 def activate(*, policy: PolicyVersion, actor: str) -> RoutingControl:
     """Make a policy the live one; an older number rolls back. Safe to repeat.
 
-    Raises Invalid where the model has changed since and the document has faults by now.
+    Its sampler is solved on past traffic in the same transaction, so that the first prediction is routed
+    by it. Raises Invalid where the model has changed since and the document has faults by now.
     """
     check(model=policy.model, document=policy.document)
     with transaction.atomic():
@@ -54,6 +55,7 @@ def activate(*, policy: PolicyVersion, actor: str) -> RoutingControl:
             before = control.active.number if control.active else None
             control.active = policy
             _save(control, actor, "active")
+            samplers.refit(model=policy.model, policy=policy)
             _record(policy, actor, "policy.activated", {"previous": before})
     return control
 
@@ -67,7 +69,19 @@ def shadow(*, policy: PolicyVersion, actor: str) -> RoutingControl:
             before = control.shadow.number if control.shadow else None
             control.shadow = policy
             _save(control, actor, "shadow")
+            samplers.refit(model=policy.model, policy=policy)
             _record(policy, actor, "policy.shadowed", {"previous": before})
+    return control
+
+
+def take_off_shadow(*, policy: PolicyVersion, actor: str) -> RoutingControl:
+    """Stop watching a policy. What was seen of it stays. Safe to repeat."""
+    with transaction.atomic():
+        control = _locked(policy.model)
+        if control.shadow_id == policy.pk:
+            control.shadow = None
+            _save(control, actor, "shadow")
+            _record(policy, actor, "policy.unshadowed")
     return control
 
 
@@ -140,7 +154,7 @@ def preview(*, model: RegisteredModel, document: Any, last: int = previews.LAST)
     """What a document would have done with the last predictions; raises Invalid with every fault. Writes nothing."""
     check(model=model, document=document)
     control = RoutingControl.objects.select_related("active").filter(model=model).first()
-    live = control.active.document if control is not None and control.active is not None else None
+    live = None if control is None else control.active
     return previews.preview(model=model, document=document, live=live, last=last)
 
 

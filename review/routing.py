@@ -16,9 +16,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from review import policies, policy_facts, resolutions
+from review import policies, policy_facts, resolutions, shadows
 from review.models import Prediction, RoutingDecision
-from review.terms import Terms, terms_of
+from review.terms import Terms, draws_of, terms_of
 
 logger = logging.getLogger("reviewhub.routing")
 
@@ -28,7 +28,8 @@ _STORE = """
     WITH sent AS MATERIALIZED (
         SELECT * FROM json_to_recordset(%s::json) AS row(
             prediction_id bigint, model_id bigint, policy_id bigint, draw float8, p_gate float8, propensity float8,
-            disposition text, review text, reasons jsonb, model_guess float8, oversight_always boolean,
+            disposition text, review text, reasons jsonb, model_guess float8, sampler_fit_id bigint,
+            sampler_c float8, sampler_tau float8, oversight_always boolean,
             queue_id bigint, priority smallint, due_seconds float8, hold_seconds float8, hold_fallback text)
     ), clock AS MATERIALIZED (
         SELECT clock_timestamp() AS now
@@ -47,9 +48,9 @@ _STORE = """
         FROM sent, clock WHERE review <> 'none'
     )
     INSERT INTO review_routingdecision (prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition,
-        review, reasons, model_guess, oversight_always, routed_at)
+        review, reasons, model_guess, sampler_fit_id, sampler_c, sampler_tau, oversight_always, routed_at)
     SELECT prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition, review, reasons, model_guess,
-        oversight_always, now FROM sent, clock
+        sampler_fit_id, sampler_c, sampler_tau, oversight_always, now FROM sent, clock
 """
 
 Row = dict[str, Any]
@@ -86,13 +87,18 @@ def _route(rows: Sequence[Row]) -> None:
     if not rows:
         return
     terms = terms_of({row["model_id"] for row in rows})
-    policy_facts.add_features(rows, {pk: term.policy for pk, term in terms.items()})
-    choices = []
-    for row in rows:
-        term = terms[row["model_id"]]
-        case = policy_facts.case_of(term.setting, row)
-        choices.append(policies.choose(term.policy, case, term.draw(row["external_id"])))
-    _store(rows, choices, terms)
+    policy_facts.add_features(rows, {pk: [term.policy] for pk, term in terms.items()})
+    chosen: dict[int, policies.Choice] = {}
+    for pk, term in terms.items():
+        ours = [row for row in rows if row["model_id"] == pk]
+        names = [row["external_id"] for row in ours]
+        batch = policy_facts.batch_of(term.setting, ours)
+        choices = policies.choose_many(term.policy, batch, term.draws(names), term.fit)
+        chosen.update(zip((row["id"] for row in ours), choices.rows(), strict=True))
+        if term.shadow is not None:
+            draws = draws_of(term.model, names, term.shadow.number)
+            shadows.watch(term.setting, term.shadow, ours, draws, term.shadow_fit)
+    _store(rows, [chosen[row["id"]] for row in rows], terms)
 
 
 def _route_alone(prediction_id: int) -> int:
@@ -122,7 +128,7 @@ def _give_up(prediction_id: int) -> int:
         choices = []
         for row in rows:
             term = terms[row["model_id"]]
-            choices.append(policies.gate_unrouted(term.setting, term.draw(row["external_id"])))
+            choices += policies.gate_unrouted(term.setting, term.draws([row["external_id"]])).rows()
         _store(rows, choices, terms)
     return len(rows)
 
@@ -161,6 +167,9 @@ def _decision(row: Row, choice: policies.Choice, term: Terms) -> dict[str, Any]:
         "review": choice.review,
         "reasons": choice.reasons,
         "model_guess": row["confidence"],
+        "sampler_fit_id": term.fit_id,
+        "sampler_c": None if term.fit is None else term.fit.scale,
+        "sampler_tau": None if term.fit is None else term.fit.tau,
         "oversight_always": term.setting.oversight_always,
         "queue_id": term.queue_id(choice.queue),
         "priority": choice.priority,

@@ -1,25 +1,46 @@
-"""Typed conditions over one prediction, in Kleene's three-valued logic. Nothing is ever evaluated as code.
+"""Typed conditions over columns of predictions, in Kleene's three-valued logic. Nothing is ever evaluated as code.
 
 A leaf compares one field with a constant: ``{"field": "feature.age", "lt": 18}``. Leaves are combined by
-``all``, ``any`` and ``not``, three levels deep at most. A missing value makes a leaf unknown (None).
+``all``, ``any`` and ``not``, three levels deep at most. A missing value makes a leaf unknown. What cannot
+matter any more is not evaluated, so that an error of one part is none where another has answered for all rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import ge, gt, le, lt
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models_registry.schemas import instant
 
-Truth = bool | None
-# The value of a field of the prediction at hand, None where it is missing.
-Lookup = Callable[[str], Any]
+Floats = NDArray[np.float64]
+# One truth per row: 1 true, 0 false, -1 unknown.
+Truths = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column of few values: row i holds ``values[codes[i]]``."""
+
+    codes: NDArray[np.int64]
+    values: Sequence[Any]
+
+
+# The values of a field, one per row: numbers with nan for missing, else objects with None for missing.
+Column = Floats | Coded | Sequence[Any]
+Columns = Callable[[str], Column]
 
 ORDERED = ("lt", "lte", "gt", "gte")
 EQUAL = ("eq", "ne", "in")
 OPERATORS = (*ORDERED, *EQUAL, "missing")
+_ORDER: dict[str, Callable[[Any, Any], Any]] = {"lt": lt, "lte": le, "gt": gt, "gte": ge}
+# Whole numbers beyond it have no float of their own.
+EXACT = 2**53
 COMBINERS = ("all", "any", "not")
 
 
@@ -31,25 +52,49 @@ class Leaf:
     operator: str
     operand: Any
 
-    def truth(self, lookup: Lookup) -> Truth:
-        value = lookup(self.name)
+    def truths(self, columns: Columns) -> Truths:
+        column = columns(self.name)
+        if isinstance(column, Coded):
+            return self._one_by_one(column.values)[column.codes]
+        if isinstance(column, np.ndarray):
+            plain = self.operator == "missing" or _is_plain(self.operand)
+            return self._numbers(column) if plain else self._one_by_one(_objects(column))
+        return self._one_by_one(column)
+
+    def _one_by_one(self, values: Sequence[Any]) -> Truths:
         if self.operator == "missing":
-            return (value is None) is self.operand
-        return None if value is None else _compare(self.operator, value, self.operand)
+            return np.array([(value is None) is self.operand for value in values], dtype=np.int8)
+        found = [-1 if value is None else _compare(self.operator, value, self.operand) for value in values]
+        return np.array(found, dtype=np.int8)
+
+    def _numbers(self, values: Floats) -> Truths:
+        missing = np.isnan(values)
+        if self.operator == "missing":
+            return np.asarray(missing == self.operand, dtype=np.int8)
+        match self.operator:
+            case "eq":
+                answer = values == self.operand
+            case "ne":
+                answer = values != self.operand
+            case "in":
+                answer = np.isin(values, self.operand)
+            case _:
+                answer = _ORDER[self.operator](values, self.operand)
+        return np.asarray(np.where(missing, -1, answer), dtype=np.int8)
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
     parts: tuple[Condition, ...]
 
-    def truth(self, lookup: Lookup) -> Truth:
-        answer: Truth = True
-        for part in self.parts:
-            truth = part.truth(lookup)
-            if truth is False:
-                return False
-            if truth is None:
-                answer = None
+    def truths(self, columns: Columns) -> Truths:
+        answer = self.parts[0].truths(columns)
+        for part in self.parts[1:]:
+            if not answer.any():
+                break
+            other = part.truths(columns)
+            false = (answer == 0) | (other == 0)
+            answer = np.where(false, 0, np.minimum(answer, other)).astype(np.int8)
         return answer
 
 
@@ -57,14 +102,14 @@ class AllOf:
 class AnyOf:
     parts: tuple[Condition, ...]
 
-    def truth(self, lookup: Lookup) -> Truth:
-        answer: Truth = False
-        for part in self.parts:
-            truth = part.truth(lookup)
-            if truth is True:
-                return True
-            if truth is None:
-                answer = None
+    def truths(self, columns: Columns) -> Truths:
+        answer = self.parts[0].truths(columns)
+        for part in self.parts[1:]:
+            if (answer == 1).all():
+                break
+            other = part.truths(columns)
+            true = (answer == 1) | (other == 1)
+            answer = np.where(true, 1, np.minimum(answer, other)).astype(np.int8)
         return answer
 
 
@@ -72,9 +117,9 @@ class AnyOf:
 class Not:
     part: Condition
 
-    def truth(self, lookup: Lookup) -> Truth:
-        truth = self.part.truth(lookup)
-        return None if truth is None else not truth
+    def truths(self, columns: Columns) -> Truths:
+        truths = self.part.truths(columns)
+        return np.where(truths == -1, -1, 1 - truths).astype(np.int8)
 
 
 Condition = Leaf | AllOf | AnyOf | Not
@@ -84,8 +129,9 @@ def parse(document: Mapping[str, Any]) -> Condition:
     """The condition of a document without faults.
 
     >>> condition = parse({"any": [{"field": "risk", "gte": 250}, {"field": "feature.age", "lt": 18}]})
-    >>> [condition.truth({"risk": 3.0, "feature.age": age}.get) for age in (17, 40, None)]
-    [True, False, None]
+    >>> columns = {"risk": np.array([3.0, 3.0, 3.0]), "feature.age": [17, 40, None]}
+    >>> condition.truths(columns.__getitem__).tolist()
+    [1, 0, -1]
     """
     if "all" in document:
         return AllOf(tuple(parse(part) for part in document["all"]))
@@ -111,8 +157,8 @@ def fields(condition: Condition) -> set[str]:
             return set().union(*(fields(part) for part in parts))
 
 
-def _compare(operator: str, value: Any, operand: Any) -> Truth:
-    match operator:
+def _compare(name: str, value: Any, operand: Any) -> int:
+    match name:
         case "eq":
             return _same(value, operand)
         case "ne":
@@ -120,26 +166,31 @@ def _compare(operator: str, value: Any, operand: Any) -> Truth:
         case "in":
             return any(_same(value, one) for one in operand)
         case _:
-            return _ordered(operator, value, operand)
+            return _ordered(name, value, operand)
 
 
-def _ordered(operator: str, value: Any, operand: Any) -> Truth:
+def _ordered(name: str, value: Any, operand: Any) -> int:
     if isinstance(operand, datetime):
         value = time_of(value)
-    elif isinstance(value, bool) or not isinstance(value, int | float):
+    elif not _numeric(value):
         value = None
-    if value is None:
-        # What cannot be ordered against the operand is as good as missing.
-        return None
-    match operator:
-        case "lt":
-            return bool(value < operand)
-        case "lte":
-            return bool(value <= operand)
-        case "gt":
-            return bool(value > operand)
-        case _:
-            return bool(value >= operand)
+    # What cannot be ordered against the operand is as good as missing.
+    return -1 if value is None else bool(_ORDER[name](value, operand))
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_plain(operand: Any) -> bool:
+    """Whether an operand, or each of several, is a number that floats can be compared with as it is."""
+    if isinstance(operand, tuple):
+        return all(_is_plain(one) for one in operand)
+    return _numeric(operand) and (isinstance(operand, float) or abs(operand) < EXACT)
+
+
+def _objects(values: Floats) -> list[Any]:
+    return [None if value != value else value for value in values.tolist()]
 
 
 def time_of(value: Any) -> datetime | None:

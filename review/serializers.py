@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from models_registry.models import RegisteredModel
     from review.models import PolicyVersion, Resolution, RoutingControl
     from review.previews import Preview
+    from review.shadows import Summary
 
 MAX_BULK = 1000
 
@@ -285,6 +286,18 @@ def preview_body(preview: Preview, live: int | None) -> dict[str, Any]:
         "difference": preview.difference,
         "changed": preview.changed,
         "warnings": [_warning(warning) for warning in preview.warnings],
+    }
+
+
+def shadow_body(policy: PolicyVersion, summary: Summary, control: RoutingControl | None) -> dict[str, Any]:
+    """Shares of the predictions that both saw, as it was and as the shadow would have had it."""
+    return {
+        "number": policy.number,
+        "shadow": control is not None and control.shadow_id == policy.pk,
+        "predictions": summary.predictions,
+        "live": summary.live,
+        "would": summary.shadow,
+        "changed": summary.changed,
     }
 
 

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db import connection
 
 from models_registry.models import RegisteredModel
-from review import policies, policy_facts
-from review.models import PolicyVersion, ReviewQueue, RoutingControl
+from review import capacity, policies, policy_facts, samplers, sampling
+from review.models import PolicyVersion, ReviewQueue, RoutingControl, SamplerFit
+from review.policies import Floats
 
 logger = logging.getLogger("reviewhub.routing")
 
@@ -29,14 +30,24 @@ class Terms:
     policy_id: int | None
     number: int
     queues: Mapping[str, int]
+    # The newest fit of the live policy's sampler and its row, None before there is one.
+    fit: sampling.Fit | None = None
+    fit_id: int | None = None
+    shadow: PolicyVersion | None = None
+    shadow_fit: sampling.Fit | None = None
 
     def queue_id(self, slug: str) -> int:
         """The queue of that name, or the model's own where it has gone."""
         return self.queues.get(slug) or self.queues[self.setting.queue]
 
-    def draw(self, external_id: str) -> float:
-        """The draw of one prediction under the live policy."""
-        return policies.draw(draw_key(settings.SECRET_KEY), self.model.slug, external_id, self.number)
+    def draws(self, external_ids: Iterable[str]) -> Floats:
+        """The draws of predictions under the live policy."""
+        return draws_of(self.model, external_ids, self.number)
+
+
+def draws_of(model: RegisteredModel, external_ids: Iterable[str], number: int) -> Floats:
+    """The draws of a model's predictions under its policy of that number."""
+    return policies.draws(draw_key(settings.SECRET_KEY), model.slug, external_ids, number)
 
 
 @lru_cache(maxsize=4)
@@ -49,7 +60,11 @@ def terms_of(model_ids: Iterable[int]) -> dict[int, Terms]:
     """What holds right now for each of these models, with a fixed number of queries."""
     now = _database_now()
     models = RegisteredModel.objects.in_bulk(list(model_ids))
-    controls = {c.model_id: c for c in RoutingControl.objects.select_related("active").filter(model__in=models)}
+    controls = {
+        c.model_id: c for c in RoutingControl.objects.select_related("active", "shadow").filter(model__in=models)
+    }
+    obeyed = [pk for c in controls.values() for pk in (c.active_id, c.shadow_id) if pk is not None]
+    fits = samplers.newest(obeyed)
     queues: dict[int, dict[str, int]] = {pk: {} for pk in models}
     served = ReviewQueue.models.through.objects.filter(registeredmodel__in=models)
     for model_id, slug, pk in served.values_list("registeredmodel_id", "reviewqueue__slug", "reviewqueue_id"):
@@ -57,23 +72,47 @@ def terms_of(model_ids: Iterable[int]) -> dict[int, Terms]:
     for pk, model in models.items():
         if model.slug not in queues[pk]:
             queues[pk][model.slug] = _own_queue(model)
-    return {pk: _terms(model, controls.get(pk), queues[pk], now) for pk, model in models.items()}
+    return {pk: _terms(model, controls.get(pk), queues[pk], fits, now) for pk, model in models.items()}
 
 
-def _terms(model: RegisteredModel, control: RoutingControl | None, queues: Mapping[str, int], now: datetime) -> Terms:
-    active = control.active if control is not None else None
+def capacity_of(model: RegisteredModel) -> capacity.CapacityState | None:
+    """How much of the day's reviews the live policy of the model has left; None where it sets no capacity."""
+    active = samplers.live_policy(model)
+    if active is None or (policy := _parsed(active)) is None:
+        return None
+    fit = samplers.newest([active.pk]).get(active.pk)
+    return capacity.capacity_state(model, policy, now=_database_now(), least=None if fit is None else fit.least)
+
+
+def _terms(
+    model: RegisteredModel,
+    control: RoutingControl | None,
+    queues: Mapping[str, int],
+    fits: Mapping[int, SamplerFit],
+    now: datetime,
+) -> Terms:
+    active, shadow = (None, None) if control is None else (control.active, control.shadow)
+    watched = None if shadow is None else fits.get(shadow.pk)
+    row = None if active is None else fits.get(active.pk)
     policy = None if active is None else _parsed(active)
     stopped = control is not None and policy_facts.is_stopped(control, now)
-    share = policy_facts.sampling_share(model, policy, now)
+    day = capacity.capacity_state(model, policy, now=now, least=None if row is None else row.least)
     return Terms(
         model=model,
         setting=policy_facts.setting_of(
-            model, kill_switch=stopped, policy_broken=active is not None and policy is None, sampling_share=share
+            model,
+            kill_switch=stopped,
+            policy_broken=active is not None and policy is None,
+            sampling_share=1.0 if day is None else day.share,
         ),
         policy=policy,
         policy_id=None if active is None else active.pk,
         number=0 if active is None else active.number,
         queues=queues,
+        fit=None if row is None else samplers.fit_of(row),
+        fit_id=None if row is None else row.pk,
+        shadow=shadow,
+        shadow_fit=None if watched is None else samplers.fit_of(watched),
     )
 
 

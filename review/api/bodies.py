@@ -115,6 +115,15 @@ PREVIEW_ANSWER = document(
     changed={"type": ["integer", "null"], "description": "how many would go another way than under the live policy"},
     warnings=WARNINGS,
 )
+_WATCHED = dict.fromkeys(("reviewed", "held", "audited", "refused"), NUMBER_OR_NULL)
+SHADOW_ANSWER = document(
+    number=WHOLE,
+    shadow={**FLAG, "description": "it is being watched now"},
+    predictions={**WHOLE, "description": "how many both policies have seen"},
+    live={**document(**_WATCHED), "description": "what was done with them, whichever policy was live"},
+    would={**document(**_WATCHED), "description": "what the shadow would have done, by a draw of its own"},
+    changed={**WHOLE, "description": "how many it would have sent another way"},
+)
 KILL_SWITCH_ANSWER = document(on=FLAG, reason=TEXT, expires_at=TIME_OR_NULL, changed_by=TEXT, changed_at=TIME_OR_NULL)
 
 QUEUE_ANSWER = document(

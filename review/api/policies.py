@@ -13,11 +13,11 @@ from models_registry.access import model_for
 from models_registry.api.base import caller, checked, known_parameters, listing, no_body
 from models_registry.errors import Fault, Invalid
 from models_registry.schemas import instant
-from review import policy_facts, policy_versions, previews
-from review.api.bodies import KILL_SWITCH_ANSWER, POLICIES, POLICY_ANSWER, PREVIEW_ANSWER
+from review import policy_facts, policy_versions, previews, shadows
+from review.api.bodies import KILL_SWITCH_ANSWER, POLICIES, POLICY_ANSWER, PREVIEW_ANSWER, SHADOW_ANSWER
 from review.models import RoutingControl
 from review.policies import POLICY
-from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, preview_body
+from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, preview_body, shadow_body
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -96,9 +96,15 @@ class PolicyActivation(APIView):
 
 
 class PolicyShadow(APIView):
-    """Name the policy that is watched without being obeyed."""
+    """The policy that is watched without being obeyed: name it, see what it would have done, take it off."""
 
-    scopes = {"post": "admin"}
+    scopes = {"get": "read", "post": "admin", "delete": "admin"}
+
+    @extend_schema(summary="Compare a shadow policy with the live one", responses={200: SHADOW_ANSWER})
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        known_parameters(request)
+        policy = policy_versions.find(model=model_for(caller(request), slug, "read"), number=number)
+        return Response(shadow_body(policy, shadows.summary(policy), _control(policy.model)))
 
     @extend_schema(summary="Shadow a policy", request=None, responses={200: POLICY_ANSWER})
     def post(self, request: Request, slug: str, number: int) -> Response:
@@ -107,6 +113,15 @@ class PolicyShadow(APIView):
         model = model_for(caller(request), slug, "admin")
         policy = policy_versions.find(model=model, number=number)
         control = policy_versions.shadow(policy=policy, actor=caller(request).name)
+        return Response(policy_body(policy, control))
+
+    @extend_schema(summary="Take a shadow policy off", responses={200: POLICY_ANSWER})
+    def delete(self, request: Request, slug: str, number: int) -> Response:
+        known_parameters(request)
+        no_body(request)
+        model = model_for(caller(request), slug, "admin")
+        policy = policy_versions.find(model=model, number=number)
+        control = policy_versions.take_off_shadow(policy=policy, actor=caller(request).name)
         return Response(policy_body(policy, control))
 
 

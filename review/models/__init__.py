@@ -1,6 +1,6 @@
 """What happens to one prediction, from arrival to the decision and what its caller should do."""
 
-from review.models.policy import PolicyVersion, RoutingControl, RoutingDecision
+from review.models.policy import PolicyVersion, RoutingControl, RoutingDecision, SamplerFit, ShadowDecision
 from review.models.prediction import Explanation, Prediction, PredictionPayload
 from review.models.queue import Lease, QueueItem, ReviewDecision, ReviewQueue
 from review.models.resolution import Resolution
@@ -17,4 +17,6 @@ __all__ = [
     "ReviewQueue",
     "RoutingControl",
     "RoutingDecision",
+    "SamplerFit",
+    "ShadowDecision",
 ]

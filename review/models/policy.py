@@ -22,6 +22,26 @@ class PolicyVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["model", "number"], name="policy_number_once")]
 
 
+class SamplerFit(models.Model):
+    """A policy's sampler solved on past traffic, and what it was solved on. Never updated; the newest counts.
+
+    ``parameters`` are those of ``review.sampling.Fit``, ``rows`` the routed predictions it was solved on (0
+    where there were none yet), ``least`` their mean propensity without sampling. ``evidence`` says why tau.
+    """
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="sampler_fits")
+    policy = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="sampler_fits")
+    kind = models.CharField(max_length=10)
+    parameters = models.JSONField()
+    rows = models.PositiveIntegerField()
+    least = models.FloatField(null=True)
+    evidence = models.JSONField(default=dict)
+    fitted_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [models.Index(fields=["policy", "-id"], name="newest_fit_of_a_policy")]
+
+
 class RoutingControl(models.Model):
     """What routing obeys right now: the active policy, a shadow one, and the kill switch.
 
@@ -66,6 +86,7 @@ class RoutingDecision(models.Model):
     reasons = models.JSONField()
     # The model's own guess that its answer is right, at routing time: the control variate of estimates.
     model_guess = models.FloatField()
+    sampler_fit = models.ForeignKey(SamplerFit, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     sampler_c = models.FloatField(null=True)
     sampler_tau = models.FloatField(null=True)
     oversight_always = models.BooleanField()
@@ -98,3 +119,40 @@ class RoutingDecision(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["model", "routed_at"], name="routing_by_time")]
+
+
+class ShadowDecision(models.Model):
+    """What the shadow policy would have chosen for a prediction that the live one routed. Nothing obeys it.
+
+    The draw is the shadow's own, so that its choices are independent of the live ones. Never updated.
+    """
+
+    prediction = models.OneToOneField(Prediction, primary_key=True, on_delete=models.PROTECT, related_name="shadowed")
+    policy = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
+    draw = models.FloatField()
+    p_gate = models.FloatField()
+    propensity = models.FloatField()
+    disposition = models.CharField(max_length=7, choices=RoutingDecision.Disposition)
+    review = models.CharField(max_length=5, choices=RoutingDecision.Review)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(draw__gte=0, draw__lt=1, p_gate__gte=0, propensity__lte=1) & Q(p_gate__lte=F("propensity")),
+                name="shadow_probabilities",
+            ),
+            models.CheckConstraint(
+                condition=Q(review="none", draw__gte=F("propensity"))
+                | Q(review__in=["gate", "audit"], draw__lt=F("propensity")),
+                name="shadow_reviewed_iff_draw_below_propensity",
+            ),
+            models.CheckConstraint(
+                condition=Q(review="gate", draw__lt=F("p_gate")) | (~Q(review="gate") & Q(draw__gte=F("p_gate"))),
+                name="shadow_gate_iff_draw_below_p_gate",
+            ),
+            models.CheckConstraint(
+                condition=Q(disposition="hold", review="gate")
+                | (Q(disposition__in=["proceed", "refuse"]) & ~Q(review="gate")),
+                name="shadow_hold_iff_gate",
+            ),
+        ]

@@ -1,28 +1,40 @@
-"""The policy document: its faults, its meaning, and the one choice it makes about a prediction. Pure."""
+"""The policy document: its faults, its meaning, and the one choice it makes about each prediction. Pure."""
 
-from review.policies.case import Case, Setting
-from review.policies.choice import Choice, choose, draw, gate_unrouted, unsampled_propensity
+from review.policies.batch import Batch, Floats, Setting
+from review.policies.budget import floor_share, least_on_confidence, solve
+from review.policies.choice import choose_many, gate_unrouted, least_propensity
+from review.policies.choices import Choice, Choices
 from review.policies.document import POLICY, Facts, faults, warnings
-from review.policies.policy import Branch, Hold, Policy, Rule, Sampling, parse
+from review.policies.draws import draw, draws
+from review.policies.findings import examine
+from review.policies.policy import Branch, Floor, Hold, Policy, Rule, Sampling, parse
 from review.policies.staleness import stale_groups
 
 __all__ = [
     "POLICY",
+    "Batch",
     "Branch",
-    "Case",
     "Choice",
+    "Choices",
     "Facts",
+    "Floats",
+    "Floor",
     "Hold",
     "Policy",
     "Rule",
     "Sampling",
     "Setting",
-    "choose",
+    "choose_many",
     "draw",
+    "draws",
+    "examine",
     "faults",
+    "floor_share",
     "gate_unrouted",
+    "least_on_confidence",
+    "least_propensity",
     "parse",
+    "solve",
     "stale_groups",
-    "unsampled_propensity",
     "warnings",
 ]

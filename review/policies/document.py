@@ -10,8 +10,8 @@ from models_registry import schemas
 from models_registry.errors import Fault
 from models_registry.schemas import pointer
 from review import rules
-from review.policies.choice import REASONS
 from review.policies.policy import DEFAULT_AUDIT_FLOOR
+from review.policies.reasons import PREFIXES, REASONS
 from review.vocabulary import Checker, Vocabulary
 
 LEAST_AUDIT_FLOOR = 0.01
@@ -19,15 +19,16 @@ LONGEST_SECONDS = 366 * 24 * 3600
 MAX_ENTRIES = 100
 # All of them are made for every prediction.
 MAX_LEAVES = 2000
-# What a kind of sampling may say; only the first two can be obeyed yet.
+# What a kind of sampling may say.
 SAMPLING_KEYS = {
     "none": set(),
     "uniform": {"budget"},
     "active": {"budget", "tau", "floors"},
     "epsilon": {"budget", "epsilon"},
 }
-AVAILABLE_SAMPLING = ("none", "uniform")
 SHARES = ("blind_share", "overlap_share", "gold_share")
+# The fields by which a threshold picks what the model is least sure of.
+CERTAINTY = ("confidence", "margin")
 
 _NAME: dict[str, Any] = {
     "type": "string",
@@ -73,13 +74,14 @@ _BRANCH = _object(
     "name",
     "when",
 )
+_FLOOR = _object({"when": _CONDITION, "p": _PROBABILITY}, "when", "p")
 _SAMPLING = _object(
     {
         "kind": {"enum": list(SAMPLING_KEYS)},
         "budget": _PROBABILITY,
-        "tau": {"anyOf": [{"const": "auto"}, _PROBABILITY]},
-        "epsilon": _PROBABILITY,
-        "floors": {"type": "array", "items": _object({"when": _CONDITION, "p": _PROBABILITY}, "when", "p")},
+        "tau": {"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1, "pattern": "^auto$"},
+        "epsilon": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "floors": {"type": "array", "items": _FLOOR, "maxItems": MAX_ENTRIES},
     },
     "kind",
 )
@@ -118,10 +120,9 @@ def faults(document: Any, facts: Facts) -> list[Fault]:
     found = schemas.faults(POLICY, document)
     if not isinstance(document, dict):
         return found
-    entries = list(_entries(document))
-    found += _name_faults(entries)
+    found += _name_faults(list(_entries(document)))
     checker = Checker(facts.vocabulary)
-    for entry, at in entries:
+    for entry, at in (*_entries(document), *_floors(document)):
         if isinstance(entry.get("when"), dict):
             checker.check(entry["when"], f"{at}/when")
         queue = entry.get("queue") if at.startswith("/review/") else None
@@ -144,14 +145,42 @@ def faults(document: Any, facts: Facts) -> list[Fault]:
     return found
 
 
-def warnings(document: dict[str, Any]) -> list[Fault]:
-    """What may be meant and deserves a second look, for a document without faults."""
-    reason = "novelty is not measured yet, so this condition is unknown for every case"
-    return [
+def warnings(document: dict[str, Any], *, novelty_known: bool = False) -> list[Fault]:
+    """What may be meant and deserves a second look, for a document without faults.
+
+    ``novelty_known``: the champion has a profile of its training rows that novelty is measured by.
+    """
+    reason = "the champion has no profile to measure novelty by, so this condition is unknown for every case"
+    found = [
         Fault(f"{at}/when", "always_unknown", reason)
-        for entry, at in _entries(document)
-        if "novelty" in rules.fields(rules.parse(entry["when"]))
+        for entry, at in (*_entries(document), *_floors(document))
+        if not novelty_known and "novelty" in rules.fields(rules.parse(entry["when"]))
     ]
+    if _is_thresholded(document):
+        reason = (
+            "what is certain is hardly reviewed, so intervals are about twice as wide as those of uniform review "
+            "at the same budget; sampling 'active' finds nearly as many errors and keeps them narrow"
+        )
+        found.append(Fault("/sampling/kind", "wide_intervals", reason))
+    return found
+
+
+def _is_thresholded(document: dict[str, Any]) -> bool:
+    """Whether review goes to the least certain, with next to nothing for the rest."""
+    kind = document.get("sampling", {}).get("kind", "none")
+    if kind != "none":
+        return bool(kind == "epsilon")
+    asked = (rules.fields(rules.parse(branch["when"])) for branch in document.get("review", ()))
+    return any(fields <= set(CERTAINTY) for fields in asked)
+
+
+def _floors(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every sampling floor with its pointer."""
+    sampling = document.get("sampling")
+    floors = sampling.get("floors") if isinstance(sampling, dict) else None
+    for place, floor in enumerate(floors) if isinstance(floors, list) else ():
+        if isinstance(floor, dict):
+            yield floor, pointer("sampling", "floors", place)
 
 
 def _entries(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -172,7 +201,7 @@ def _name_faults(entries: list[tuple[dict[str, Any], str]]) -> list[Fault]:
             continue
         if first.setdefault(name, at) != at:
             found.append(Fault(f"{at}/name", "duplicate", f"{first[name]} has this name too"))
-        if name in REASONS:
+        if name in REASONS or name.startswith(PREFIXES):
             found.append(Fault(f"{at}/name", "reserved", "routing itself gives this reason; choose another name"))
     return found
 
@@ -182,9 +211,6 @@ def _sampling_faults(document: dict[str, Any]) -> list[Fault]:
     kind = sampling.get("kind") if isinstance(sampling, dict) else None
     if not isinstance(sampling, dict) or not isinstance(kind, str) or kind not in SAMPLING_KEYS:
         return []
-    if kind not in AVAILABLE_SAMPLING:
-        available = " and ".join(AVAILABLE_SAMPLING)
-        return [Fault("/sampling/kind", "not_available", f"sampling {kind!r} is not available yet; {available} are")]
     known = SAMPLING_KEYS["active"] | SAMPLING_KEYS["epsilon"]
     found = [
         Fault(f"/sampling/{key}", "unknown_field", f"sampling {kind!r} takes no {key!r}")
@@ -192,14 +218,30 @@ def _sampling_faults(document: dict[str, Any]) -> list[Fault]:
     ]
     if kind == "none":
         return found
-    budget: Any = sampling.get("budget")
-    floor: Any = document.get("audit_floor", DEFAULT_AUDIT_FLOOR)
     if "budget" not in sampling:
         found.append(Fault("/sampling/budget", "required", "which share of all traffic is reviewed?"))
-    elif _number(budget) and _number(floor) and 0 <= budget <= 1 and floor >= budget:
+    if kind == "epsilon" and "epsilon" not in sampling:
+        found.append(Fault("/sampling/epsilon", "required", "which share of all traffic is reviewed blindly?"))
+    return found + _budget_faults(sampling, document.get("audit_floor", DEFAULT_AUDIT_FLOOR))
+
+
+def _budget_faults(sampling: dict[str, Any], floor: Any) -> list[Fault]:
+    budget: Any = sampling.get("budget")
+    if not _is_share(budget):
+        return []
+    found = []
+    if _is_share(floor) and floor >= budget:
         reason = f"the audit floor, {floor}, is not below the budget, {budget}"
         found.append(Fault("/audit_floor", "out_of_range", reason))
+    epsilon = sampling.get("epsilon")
+    if sampling["kind"] == "epsilon" and _is_share(epsilon) and epsilon >= budget:
+        reason = f"the uniform share, {epsilon}, is not below the budget, {budget}"
+        found.append(Fault("/sampling/epsilon", "out_of_range", reason))
     return found
+
+
+def _is_share(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 1
 
 
 def _number(value: Any) -> bool:

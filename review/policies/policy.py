@@ -1,4 +1,4 @@
-"""A policy without faults, as frozen rows that ``choose`` reads."""
+"""A policy without faults, as frozen rows that ``choose_many`` reads."""
 
 from __future__ import annotations
 
@@ -35,11 +35,26 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Floor:
+    """Rows that match are drawn with at least this probability."""
+
+    when: Condition
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
-    """How predictions are drawn for review beyond gates and audits; ``budget`` is a share of all traffic."""
+    """How predictions are drawn for review beyond gates and audits.
+
+    ``budget`` is the share of all traffic that is reviewed, gates, audits and floors included. ``tau`` None
+    leaves the choice to past residuals.
+    """
 
     kind: str
     budget: float
+    tau: float | None = None
+    epsilon: float = 0.0
+    floors: tuple[Floor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +77,23 @@ class Policy:
     fields: frozenset[str]
 
     def asks(self, kind: str) -> bool:
-        """Whether a condition looks at a field of that kind, such as ``feature``."""
-        return any(name.startswith(f"{kind}.") for name in self.fields)
+        """Whether a condition looks at a field of that kind, such as ``feature`` or ``novelty``."""
+        return any(name.partition(".")[0] == kind for name in self.fields)
 
 
 def parse(document: Mapping[str, Any]) -> Policy:
     """The policy of a document without faults, with every default filled in."""
     found_rules = tuple(_rule(entry) for entry in document.get("rules", ()))
     branches = tuple(_branch(entry) for entry in document.get("review", ()))
-    sampling = document.get("sampling", {"kind": "none"})
+    sampling = _sampling(document.get("sampling", {"kind": "none"}))
     hold = document.get("hold", {})
     conditions = [rule.when for rule in found_rules] + [branch.when for branch in branches]
+    conditions += [floor.when for floor in sampling.floors]
     per_day = document.get("capacity", {}).get("per_day")
     return Policy(
         rules=found_rules,
         branches=branches,
-        sampling=Sampling(kind=sampling["kind"], budget=float(sampling.get("budget", 0.0))),
+        sampling=sampling,
         audit_floor=float(document.get("audit_floor", DEFAULT_AUDIT_FLOOR)),
         hold=Hold(timeout_seconds=hold.get("timeout_seconds"), on_timeout=hold.get("on_timeout", "hold")),
         per_day=None if per_day is None else int(per_day),
@@ -98,4 +114,15 @@ def _branch(entry: Mapping[str, Any]) -> Branch:
         queue=entry.get("queue"),
         priority=int(entry.get("priority", 0)),
         due_seconds=entry.get("due_seconds"),
+    )
+
+
+def _sampling(entry: Mapping[str, Any]) -> Sampling:
+    tau = entry.get("tau", "auto")
+    return Sampling(
+        kind=entry["kind"],
+        budget=float(entry.get("budget", 0.0)),
+        tau=None if tau == "auto" else float(tau),
+        epsilon=float(entry.get("epsilon", 0.0)),
+        floors=tuple(Floor(when=rules.parse(floor["when"]), p=float(floor["p"])) for floor in entry.get("floors", ())),
     )

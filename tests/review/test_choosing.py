@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from review.policies import Case, Choice, Setting, choose, parse
+from review.policies import Batch, Choice, choose_many, parse
+from tests.review.columns import case, choose, many
 
 LOW = {"name": "low", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0, "kind": "gate"}
 MAYBE = {"name": "maybe", "when": {"field": "feature.amount", "gte": 100}, "p": 0.4, "kind": "gate"}
@@ -14,24 +17,7 @@ WATCH = {"name": "watch", "when": {"field": "feature.country", "eq": "FR"}, "p":
 MINOR = {"name": "minor", "when": {"field": "feature.age", "lt": 18}, "disposition": "refuse"}
 TRUSTED = {"name": "trusted", "when": {"field": "group.tier", "eq": "gold"}, "disposition": "proceed"}
 ON_HOLD = {"name": "watched", "when": {"field": "feature.age", "gt": 90}, "disposition": "hold"}
-FEATURES = {"amount": 10.0, "age": 40, "country": "DE"}
 UNIFORM = {"sampling": {"kind": "uniform", "budget": 0.3}, "audit_floor": 0.05}
-
-
-def setting(**changes: Any) -> Setting:
-    values: dict[str, Any] = {
-        "classes": ["ok", "fraud"],
-        "costs": {"ok": [0, 5], "fraud": [1, 0]},
-        "disposition_of": {"fraud": "refuse"},
-        "queue": "payments",
-    }
-    return Setting(**{**values, **changes})
-
-
-def case(confidence: float = 0.9, *, features: dict[str, Any] | None = None, **changes: Any) -> Case:
-    groups, value, predicted = changes.pop("groups", None), changes.pop("value", None), changes.pop("predicted", "ok")
-    scores = [confidence, 1 - confidence] if predicted == "ok" else [1 - confidence, confidence]
-    return Case(setting(**changes), scores, predicted, confidence, value, features or FEATURES, groups)
 
 
 def told(choice: Choice) -> tuple[Any, ...]:
@@ -158,14 +144,14 @@ def told(choice: Choice) -> tuple[Any, ...]:
         pytest.param(UNIFORM, case(sampling_share=0.0), 0.2, ("proceed", "none", 0, 0.05, []), id="no capacity left"),
     ],
 )
-def test_the_policy_decides(document: dict[str, Any] | None, at: Case, u: float, expected: tuple[Any, ...]) -> None:
+def test_the_policy_decides(document: dict[str, Any] | None, at: Batch, u: float, expected: tuple[Any, ...]) -> None:
     assert told(choose(None if document is None else parse(document), at, u)) == expected
 
 
 def test_risk_is_the_expected_cost_times_the_value() -> None:
     risky = {"review": [{"name": "risky", "when": {"field": "risk", "gte": 250}, "p": 1.0, "kind": "gate"}]}
-    assert case(0.9).lookup("risk") == pytest.approx(0.5)
-    assert case(0.9, predicted="fraud", value=10).lookup("risk") == pytest.approx(1.0)
+    assert case(0.9).column("risk") == pytest.approx([0.5])
+    assert case(0.9, predicted="fraud", value=10).column("risk") == pytest.approx([1.0])
     assert choose(parse(risky), case(0.9, value=501), 0.9).disposition == "hold"
     assert choose(parse(risky), case(0.9, value=499), 0.9).disposition == "proceed"
 
@@ -222,7 +208,7 @@ cases = st.builds(
 
 
 @given(documents, cases, st.floats(0, 1, exclude_max=True))
-def test_every_choice_keeps_the_rules_of_the_draw(document: dict[str, Any], at: Case, u: float) -> None:
+def test_every_choice_keeps_the_rules_of_the_draw(document: dict[str, Any], at: Batch, u: float) -> None:
     choice = choose(parse(document), at, u)
     assert (choice.disposition == "hold") is (choice.review == "gate") is (u < choice.p_gate)
     assert (choice.review != "none") is (u < choice.propensity)
@@ -235,14 +221,57 @@ def test_every_choice_keeps_the_rules_of_the_draw(document: dict[str, Any], at: 
 
 
 @given(documents, cases, st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
-def test_the_propensity_does_not_depend_on_the_draw(document: dict[str, Any], at: Case, u: float, v: float) -> None:
+def test_the_propensity_does_not_depend_on_the_draw(document: dict[str, Any], at: Batch, u: float, v: float) -> None:
     policy = parse(document)
     one, other = choose(policy, at, u), choose(policy, at, v)
     assert (one.p_gate, one.propensity) == (other.p_gate, other.propensity)
 
 
 @given(cases, st.floats(0, 1, exclude_max=True))
-def test_without_a_policy_every_case_is_held(at: Case, u: float) -> None:
+def test_without_a_policy_every_case_is_held(at: Batch, u: float) -> None:
     choice = choose(None, at, u)
     assert (choice.disposition, choice.propensity) == ("hold", 1)
     assert "no_active_policy" in choice.reasons
+
+
+@given(documents, st.lists(cases, min_size=1, max_size=6), st.data())
+def test_a_row_is_chosen_for_as_if_it_stood_alone(document: dict[str, Any], rows: list[Batch], data: Any) -> None:
+    policy = parse(document)
+    same = [replace(row, setting=rows[0].setting) for row in rows]
+    draws = data.draw(st.lists(st.floats(0, 1, exclude_max=True), min_size=len(rows), max_size=len(rows)))
+    together = choose_many(policy, many(same), np.array(draws))
+    assert together.rows() == [choose(policy, row, u) for row, u in zip(same, draws, strict=True)]
+
+
+def test_an_error_in_one_row_is_a_gate_for_that_row_only() -> None:
+    policy = parse({"rules": [TRUSTED], "review": [LOW]})
+    rows = [case(0.9, groups={"tier": "gold"}), case(0.9, groups="gold"), case(0.6, groups={}), case(0.9, groups={})]
+    told_rows = [
+        (choice.disposition, *choice.reasons) for choice in choose_many(policy, many(rows), np.full(4, 0.5)).rows()
+    ]
+    assert told_rows == [
+        ("proceed", "trusted"), ("hold", "policy_error"), ("hold", "trusted", "missing_value", "low"),
+        ("hold", "trusted", "missing_value"),
+    ]  # fmt: skip
+
+
+NOVEL = {"name": "novel", "when": {"field": "novelty", "gte": 0.99}, "p": 1.0, "kind": "gate"}
+STALE = {"name": "old", "when": {"field": "stale.bureau", "eq": True}, "p": 1.0, "kind": "gate"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "reasons"),
+    [
+        ({"novelty": 0.995, "unusual": ("age", "amount", "country", "city")},
+         ["novel", "unusual:age", "unusual:amount", "unusual:country"]),
+        ({"novelty": 0.5, "unusual": ("age",), "stale": {"bureau": False}}, []),
+        ({"novelty": float("nan"), "stale": {"bureau": False}}, ["novel"]),
+        ({"novelty": 0.1, "stale": {"bureau": True, "other": True}}, ["old", "stale:bureau"]),
+        ({"novelty": 0.1, "stale": {}}, ["old"]),
+    ],
+)  # fmt: skip
+def test_what_is_unusual_or_too_old_is_named(cells: dict[str, Any], reasons: list[str]) -> None:
+    given_cells = {"stale": {"bureau": False}, **cells}
+    choice = choose(parse({"review": [NOVEL, STALE]}), case(0.9, **given_cells), 0.9)
+    assert list(choice.reasons) == reasons
+    assert (choice.disposition == "hold") is bool(reasons)

@@ -105,8 +105,6 @@ def deep(levels: int) -> dict[str, Any]:
         ({"sampling": {"kind": "none", "budget": 0.3}}, "/sampling/budget", "unknown_field"),
         ({"sampling": {"kind": "random"}}, "/sampling/kind", "not_allowed"),
         ({"sampling": {}}, "/sampling/kind", "required"),
-        ({"sampling": {"kind": "active", "budget": 0.15, "tau": "auto"}}, "/sampling/kind", "not_available"),
-        ({"sampling": {"kind": "epsilon", "budget": 0.15, "epsilon": 0.03}}, "/sampling/kind", "not_available"),
         ({"blind_share": 0.1}, "/blind_share", "not_available"),
         ({"overlap_share": 1}, "/overlap_share", "not_available"),
         ({"gold_share": 1.1}, "/gold_share", "out_of_range"),
@@ -117,6 +115,66 @@ def deep(levels: int) -> dict[str, Any]:
     ],
 )
 def test_a_fault_is_named_at_its_place(document: Any, pointer: str, code: str) -> None:
+    assert found(document) == [(pointer, code)]
+
+
+def active(**changes: Any) -> dict[str, Any]:
+    return {"sampling": {"kind": "active", "budget": 0.15, **changes}}
+
+
+def epsilon(**changes: Any) -> dict[str, Any]:
+    return {"sampling": {"kind": "epsilon", "budget": 0.15, "epsilon": 0.03, **changes}}
+
+
+def floor(when: Any = LEAF, p: Any = 0.35, **changes: Any) -> dict[str, Any]:
+    return active(floors=[{"when": when, "p": p, **changes}])
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "code"),
+    [
+        ({"sampling": "active"}, "/sampling", "type"),
+        ({"sampling": {"kind": "active"}}, "/sampling/budget", "required"),
+        (active(budget="0.15"), "/sampling/budget", "type"),
+        (active(budget=-0.1), "/sampling/budget", "out_of_range"),
+        (active(budget=0.05), "/audit_floor", "out_of_range"),
+        (active(budget=0.0), "/audit_floor", "out_of_range"),
+        ({**active(), "audit_floor": 0.15}, "/audit_floor", "out_of_range"),
+        (active(tau=0), "/sampling/tau", "out_of_range"),
+        (active(tau=1.1), "/sampling/tau", "out_of_range"),
+        (active(tau=-0.5), "/sampling/tau", "out_of_range"),
+        (active(tau="always"), "/sampling/tau", "pattern"),
+        (active(tau=None), "/sampling/tau", "type"),
+        (active(epsilon=0.03), "/sampling/epsilon", "unknown_field"),
+        (active(seed=3), "/sampling/seed", "unknown_field"),
+        (active(floors={}), "/sampling/floors", "type"),
+        (active(floors=[3]), "/sampling/floors/0", "type"),
+        (active(floors=[{"p": 0.3}]), "/sampling/floors/0/when", "required"),
+        (active(floors=[{"when": LEAF}]), "/sampling/floors/0/p", "required"),
+        (active(floors=[{"when": LEAF, "p": 0.1}] * 101), "/sampling/floors", "length"),
+        (floor(p=1.5), "/sampling/floors/0/p", "out_of_range"),
+        (floor(p="a third"), "/sampling/floors/0/p", "type"),
+        (floor(name="vip"), "/sampling/floors/0/name", "unknown_field"),
+        (floor({"field": "feature.gone", "eq": 1}), "/sampling/floors/0/when/field", "unknown_feature"),
+        (floor({"field": "group.segment", "is": "vip"}), "/sampling/floors/0/when/is", "unknown_operator"),
+        (floor({"all": [LEAF, {"field": "score.theft", "gt": 1}]}), "/sampling/floors/0/when/all/1/field",
+         "unknown_class"),
+        (floor(deep(4)), "/sampling/floors/0/when/not/not/not", "too_deep"),
+        ({"sampling": {"kind": "epsilon", "budget": 0.15}}, "/sampling/epsilon", "required"),
+        (epsilon(epsilon=0.15), "/sampling/epsilon", "out_of_range"),
+        (epsilon(epsilon=0), "/sampling/epsilon", "out_of_range"),
+        (epsilon(epsilon="few"), "/sampling/epsilon", "type"),
+        (epsilon(tau=0.5), "/sampling/tau", "unknown_field"),
+        (epsilon(floors=[]), "/sampling/floors", "unknown_field"),
+        ({"sampling": {"kind": "uniform", "budget": 0.3, "floors": []}}, "/sampling/floors", "unknown_field"),
+        ({"sampling": {"kind": "uniform", "budget": 0.3, "epsilon": 0.1}}, "/sampling/epsilon", "unknown_field"),
+        ({"sampling": {"kind": "thompson", "budget": 0.3}}, "/sampling/kind", "not_allowed"),
+        (branch(name="unusual:age"), "/review/0/name", "reserved"),
+        (branch(name="stale:bureau"), "/review/0/name", "reserved"),
+        (branch(name="sampling_floor"), "/review/0/name", "reserved"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_sampling_is_named_at_its_place(document: Any, pointer: str, code: str) -> None:
     assert found(document) == [(pointer, code)]
 
 
@@ -136,6 +194,10 @@ def test_all_faults_are_named_at_once() -> None:
         {},
         {"sampling": {"kind": "none"}, "audit_floor": 1},
         {"sampling": {"kind": "uniform", "budget": 1}, "blind_share": 0, "overlap_share": 0.0, "gold_share": 0.0},
+        {"sampling": {"kind": "active", "budget": 0.15}},
+        {"sampling": {"kind": "active", "budget": 0.15, "tau": "auto", "floors": []}},
+        {"sampling": {"kind": "active", "budget": 0.15, "tau": 0.5, "floors": [{"when": LEAF, "p": 0.35}]}},
+        {"sampling": {"kind": "epsilon", "budget": 0.15, "epsilon": 0.03}},
         {"hold": {"timeout_seconds": None, "on_timeout": "proceed"}, "capacity": {"per_day": None}},
         rule(deep(3)),
         rule({"field": "feature.age", "lt": 18}, reason="under age"),
@@ -175,7 +237,19 @@ def test_a_timeout_never_lets_a_case_proceed_under_oversight() -> None:
     assert found({"hold": {"on_timeout": "refuse"}}, always) == []
 
 
-def test_a_condition_on_what_is_not_measured_yet_is_warned_of() -> None:
-    document = branch({"any": [LEAF, {"field": "novelty", "gt": 0.9}]})
+def warned(document: dict[str, Any], **known: bool) -> list[tuple[str, str]]:
     assert found(document) == []
-    assert [(fault.pointer, fault.code) for fault in warnings(document)] == [("/review/0/when", "always_unknown")]
+    return [(fault.pointer, fault.code) for fault in warnings(document, **known)]
+
+
+def test_novelty_without_a_profile_is_warned_of() -> None:
+    novel = {"any": [{"field": "group.segment", "eq": "vip"}, {"field": "novelty", "gt": 0.9}]}
+    assert warned(branch(novel)) == [("/review/0/when", "always_unknown")]
+    assert warned(floor(novel)) == [("/sampling/floors/0/when", "always_unknown")]
+    assert warned(branch(novel), novelty_known=True) == []
+
+
+def test_review_by_certainty_alone_is_warned_of() -> None:
+    wide = [("/sampling/kind", "wide_intervals")]
+    assert warned(epsilon()) == warned(branch()) == warned(branch({"field": "margin", "lt": 0.2})) == wide
+    assert warned(active()) == warned({**branch(), **active()}) == warned(branch({"field": "risk", "gte": 9})) == []

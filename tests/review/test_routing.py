@@ -173,13 +173,13 @@ def test_what_was_withdrawn_before_routing_is_left_alone(cast: Cast) -> None:
 
 
 def choose_failing(error: Exception) -> Any:
-    """``choose`` that fails for the value 666."""
-    choose = policies.choose
+    """``choose_many`` that fails for batches with the value 666."""
+    choose_many = policies.choose_many
 
-    def failing(policy: Any, case: Any, draw: float) -> Any:
-        if case.value == 666:
+    def failing(policy: Any, batch: Any, *rest: Any) -> Any:
+        if (batch.value == 666).any():
             raise error
-        return choose(policy, case, draw)
+        return choose_many(policy, batch, *rest)
 
     return failing
 
@@ -191,7 +191,7 @@ def test_one_row_that_cannot_be_routed_neither_blocks_the_others_nor_is_lost(
     before = receive(cast.model, 3)
     [poison] = receive(cast.model, first=3, value=666.0)
     after = receive(cast.model, 3, first=4)
-    monkeypatch.setattr(policies, "choose", choose_failing(RuntimeError("no such case was foreseen")))
+    monkeypatch.setattr(policies, "choose_many", choose_failing(RuntimeError("no such case was foreseen")))
 
     assert routing.route_batch(limit=100) == 6
     assert {routed(prediction).disposition for prediction in before + after} == {"proceed"}
@@ -209,7 +209,7 @@ def test_one_row_that_cannot_be_routed_neither_blocks_the_others_nor_is_lost(
 
 def test_a_database_that_is_away_counts_against_no_row(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     receive(cast.model, value=666.0)
-    monkeypatch.setattr(policies, "choose", choose_failing(OperationalError("the server closed the connection")))
+    monkeypatch.setattr(policies, "choose_many", choose_failing(OperationalError("the server closed the connection")))
     with pytest.raises(OperationalError):
         routing.route_batch(limit=10)
     assert Prediction.objects.get().routing_attempts == 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from review.models import Resolution, RoutingDecision
 from tests.conftest import Cast
@@ -56,6 +56,24 @@ def test_the_database_refuses_a_decision_that_contradicts_its_draw(
 ) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         decide(cast, values)
+
+
+RAW = """
+    INSERT INTO review_routingdecision (prediction_id, model_id, draw, p_gate, propensity, disposition, review, reasons,
+        model_guess, oversight_always, routed_at) VALUES (%s, %s, 0.5, 0, 0.1, %s, 'none', '[]', 0.9, true, now())
+"""
+
+
+def test_not_even_raw_sql_lets_a_case_proceed_where_a_person_must_decide(cast: Cast) -> None:
+    prediction = make_prediction(cast.model)
+    with connection.cursor() as cursor:
+        with pytest.raises(IntegrityError, match="oversight_never_proceeds"), transaction.atomic():
+            cursor.execute(RAW, [prediction.pk, cast.model.pk, "proceed"])
+        cursor.execute(RAW, [prediction.pk, cast.model.pk, "refuse"])
+        for change in ("disposition = 'proceed'", "oversight_always = false"):
+            with pytest.raises(DatabaseError), transaction.atomic():
+                cursor.execute(f"UPDATE review_routingdecision SET {change} WHERE prediction_id = %s", [prediction.pk])
+    assert RoutingDecision.objects.get(pk=prediction.pk).disposition == "refuse"
 
 
 def test_a_routing_decision_is_written_once_and_never_changed(cast: Cast) -> None:
