@@ -29,20 +29,28 @@ class Outputs:
 
     ``positive`` is the class index that precision and recall are about; None means the macro average
     over all classes, one against the rest. ``costs`` (K, K) is what acting on a row's predicted class
-    costs by true class; 0/1 where None.
+    costs by true class; 0/1 where None. ``guess`` (N, K) is what past labels make of the scores, the scores
+    themselves where None: no estimate is biased by it, but a calibrated one makes intervals narrow.
     """
 
     scores: Floats
     predicted: Integers
     positive: int | None = None
     costs: Floats | None = None
+    guess: Floats | None = None
+
+    @property
+    def beliefs(self) -> Floats:
+        """What is guessed of each row's class before its label is known."""
+        return self.scores if self.guess is None else self.guess
 
     @property
     def classes(self) -> int:
         return int(self.scores.shape[1])
 
     def part(self, rows: slice | Flags) -> Outputs:
-        return Outputs(self.scores[rows], self.predicted[rows], self.positive, self.costs)
+        guess = None if self.guess is None else self.guess[rows]
+        return Outputs(self.scores[rows], self.predicted[rows], self.positive, self.costs, guess)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def paired_moments(
 def summed(metric: str, outputs: Outputs, rows: Rows) -> Moments:
     def tables(part: slice) -> tuple[Floats, list[Ratio]]:
         some = outputs.part(part)
-        return _normalised(some.scores), ratios(metric, some)
+        return _normalised(some.beliefs), ratios(metric, some)
 
     parts = len(ratios(metric, outputs.part(slice(0, 0))))
     return _in_pieces(metric, outputs, parts, rows, tables)
@@ -83,7 +83,7 @@ def summed(metric: str, outputs: Outputs, rows: Rows) -> Moments:
 def paired_sums(metric: str, champion: Outputs, challenger: Outputs, rows: Rows) -> Moments:
     def tables(part: slice) -> tuple[Floats, list[Ratio]]:
         old, new = champion.part(part), challenger.part(part)
-        return (_normalised(old.scores) + _normalised(new.scores)) / 2, difference(metric, old, new)
+        return (_normalised(old.beliefs) + _normalised(new.beliefs)) / 2, difference(metric, old, new)
 
     return _in_pieces(metric + DIFFERENCE, champion, 1, rows, tables)
 
@@ -101,7 +101,7 @@ def lost_moments(metric: str, outputs: Outputs, propensity: Floats) -> tuple[Mom
     A macro average takes each class's own worst case, so its bounds hold and may be wider than need be.
     """
     found = []
-    p, table = _normalised(outputs.scores), _table(ratios(metric, outputs))
+    p, table = _normalised(outputs.beliefs), _table(ratios(metric, outputs))
     rows = Rows(np.zeros(p.shape[1], dtype=np.int64), propensity, np.ones(p.shape[1], dtype=bool))
     for a, b in _worst(table):
         sums = _sums(metric, p, table, rows, (a, b))
