@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators.assisted import contributions, mean_of
-from feedback.estimators.intervals import Estimate, State
-from feedback.estimators.metrics import Outputs, measure
+from feedback.estimators import Estimate, Outputs, State, measure
+from feedback.estimators.assisted import mean_of
+from feedback.estimators.metrics import ratios
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -143,4 +143,4 @@ def _constant_table(metric: str, outputs: Outputs, labels: Integers, propensity:
 
 def _table(metric: str, outputs: Outputs) -> Floats:
     """(N, K): a row's accuracy, cost or loss by its true class."""
-    return contributions(metric, outputs)[0][0]
+    return ratios(metric, outputs)[0].numerator

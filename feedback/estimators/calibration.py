@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators.intervals import State, wilson
+from feedback.estimators import Outputs, State, wilson
 from feedback.estimators.logistic import Coefficient, fit
-from feedback.estimators.metrics import Outputs
 from feedback.weights import effective_sample_size
 
 Floats = NDArray[np.float64]

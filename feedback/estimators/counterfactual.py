@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators.assisted import contributions, mean_of, unsupported_share
-from feedback.estimators.intervals import Estimate, State
-from feedback.estimators.metrics import Outputs, measure
+from feedback.estimators import Estimate, Outputs, Ratio, State, measure
+from feedback.estimators.assisted import mean_of, unsupported_share
+from feedback.estimators.metrics import ratios
 from feedback.estimators.thresholds import Prices
 
 Floats = NDArray[np.float64]
@@ -88,9 +88,9 @@ def compare_answers(metric: str, live: Outputs, candidate: Integers, labels: Int
     other = replace(live, predicted=candidate)
     share = float(np.mean(propensity <= 0)) if labels.size else 0.0
     levels = [measure(metric, outputs, labels, propensity) for outputs in (other, live)]
-    new, old = contributions(metric, other), contributions(metric, live)
+    new, old = ratios(metric, other), ratios(metric, live)
     if metric in ("accuracy", "cost"):
-        change = new[0][0] - old[0][0]
+        change = new[0].numerator - old[0].numerator
         difference = _answer(change, live, labels, propensity)
     else:
         difference = Answer(_ratio_difference(levels, [new, old], live, labels, propensity), share)
@@ -167,7 +167,7 @@ def _answer(
 
 def _ratio_difference(
     levels: list[Estimate],
-    parts: list[list[tuple[Floats, Floats]]],
+    parts: list[list[Ratio]],
     live: Outputs,
     labels: Integers,
     propensity: Floats,
@@ -186,16 +186,14 @@ def _ratio_difference(
     return replace(found, point=point, low=point - half, high=point + half, naive=None)
 
 
-def _influence(
-    parts: list[tuple[Floats, Floats]], live: Outputs, labels: Integers, propensity: Floats
-) -> Floats | None:
+def _influence(parts: list[Ratio], live: Outputs, labels: Integers, propensity: Floats) -> Floats | None:
     """(N, K): each row's influence on a ratio of means, or on the mean of several; None for empty denominators."""
     found = []
-    for above, below in parts:
-        top = mean_of(above, live.scores, labels, propensity).point
-        bottom = mean_of(below, live.scores, labels, propensity).point
+    for part in parts:
+        top = mean_of(part.numerator, live.scores, labels, propensity).point
+        bottom = mean_of(part.denominator, live.scores, labels, propensity).point
         if top is not None and bottom is not None and bottom > 0:
-            found.append((above - top / bottom * below) / bottom)
+            found.append((part.numerator - top / bottom * part.denominator) / bottom)
     return np.asarray(np.mean(found, axis=0), dtype=np.float64) if found else None
 
 

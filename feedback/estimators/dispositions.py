@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators.intervals import Estimate, State
+from feedback.estimators import Estimate, State
 from feedback.weights import effective_sample_size
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators.intervals import Estimate, State
+from feedback.estimators import Estimate, State
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -21,7 +21,7 @@ from feedback.estimators.thresholds import Prices
 from review.sampling import uncertainty
 
 RUNS = 500
-N = 2_000
+N = 1_500
 COSTS = np.array([[0.0, 5.0], [1.0, 0.0]])
 PRICES = Prices(COSTS, 0.3, 0.02)
 # 500 runs: 0.95 less two standard errors of it.
