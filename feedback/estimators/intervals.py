@@ -81,7 +81,7 @@ def student(freedom: float) -> float:
     proportion's it has no bound that Wilson's form could use. Student's quantile is the price of that: 1.96 at
     many labels, 2.02 at 40, 2.26 at 10.
 
-    Fisher and Cornish's expansion (1960) in 1 / freedom: right to 0.1 % from three degrees on, 1.3 % too small
+    Fisher and Cornish's expansion (1960) in 1 / freedom: right to 0.2 % from three degrees on, 1.3 % too small
     at two and 11 % at one, where no figure is shown. SciPy would cost the web process 27 MB.
 
     >>> [round(student(x), 2) for x in (3.0, 9.0, 39.0, 1e6)]
