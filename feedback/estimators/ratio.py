@@ -146,18 +146,20 @@ def _fit(sums: Totals) -> _Fit | None:
     influence = np.concatenate([scale, -first * scale])
     x, e = np.concatenate([[0.0], influence]), np.concatenate([[0.0], np.zeros(2 * parts), influence])
     wide = np.concatenate([x, np.zeros(2 * parts)])
-    b0, slope = _line(sums, wide, e)
+    b0, slope, fitted = _line(sums, wide, e)
     h = x * (1 + slope)
     h[0] += b0
     residual, miss = e - slope * wide, -slope * x
     residual[0], miss[0] = -b0, -b0
-    sampling = _form(residual, sums.variance, residual)
+    kish = float(np.min(sums.weighed[valid, 0] ** 2 / sums.weighed[valid, 1]))
+    # Residuals of a line through the same labels are too small by the parameters that were fitted.
+    short = max(kish, 1.0) / max(kish - fitted, 1.0)
+    sampling = _form(residual, sums.variance, residual) * short
     model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
     shift = float(sums.target[0] @ h + sums.certain[0] @ x + sums.first[0] @ residual) / n
     high = np.concatenate([h, np.zeros(2 * parts)])
     square = _form(h, sums.target, h) + _form(x, sums.certain, x) + 2 * _form(high, sums.first, residual)
     square = (square + _form(residual, sums.square, residual)) / n - shift**2
-    kish = float(np.min(sums.weighed[valid, 0] ** 2 / sums.weighed[valid, 1]))
     point = float(first[valid].mean()) + shift
     return _Fit(point, max(sampling, model) / n**2, kish, float(bottom[valid].sum()), square, bool(valid.all()))
 
@@ -168,18 +170,18 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
     return value if abs(value) > ROUNDING * size else 0.0
 
 
-def _line(sums: Totals, x: Floats, e: Floats) -> tuple[float, float]:
-    """Intercept and slope of what the guess x misses (e) on the guess; (0, 0) where there is too little to fit."""
+def _line(sums: Totals, x: Floats, e: Floats) -> tuple[float, float, int]:
+    """What the guess x misses (e) as a line over x: intercept, slope, how many of the two were fitted."""
     weight = sums.variance
     if sums.counts[4] < FEWEST_FOR_TUNING:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0
     total, sum_x, sum_e = float(weight[0, 0]), float(weight[0] @ x), float(weight[0] @ e)
     across = float(x @ weight @ x) - sum_x**2 / total
     if across <= 10 * ROUNDING * float(np.abs(x) @ np.abs(weight) @ np.abs(x)):
         # A guess that is the same for all rows explains nothing: the mean does.
-        return (sum_x + sum_e) / total, -1.0
+        return (sum_x + sum_e) / total, -1.0, 1
     slope = (float(x @ weight @ e) - sum_x * sum_e / total) / across
-    return (sum_e - slope * sum_x) / total, slope
+    return (sum_e - slope * sum_x) / total, slope, 2
 
 
 def _interval(metric: str, fit: _Fit) -> tuple[float, float, float]:
