@@ -45,12 +45,18 @@ def audit(model: RegisteredModel) -> dict[str, Any] | None:
         return None
     found = propensity_audit(rows[:, 0] > 0, rows[:, 1], rows[:, 2])
     if found["alarm"]:
-        title = "Reviews do not match the probabilities that were stored with them: estimates cannot be trusted"
+        title = f"Reviews do not match their stored probabilities ({_told(found)}): estimates cannot be trusted"
         alerts.raise_alert(model=model, kind=KIND, title=title, detail=found, severity=Alert.Severity.CRITICAL)
     elif found["degrees"]:
         # Too few rows to tell is no proof that the cause is gone.
         alerts.resolve(model=model, kind=KIND)
     return found
+
+
+def _told(found: dict[str, Any]) -> str:
+    if found["contradictions"]:
+        return f"{found['contradictions']} certain ones are not as they were stored"
+    return f"p = {found['p_value']:.1g} over {found['rows']:,} routings"
 
 
 def propensity_audit(

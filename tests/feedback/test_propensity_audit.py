@@ -15,6 +15,7 @@ from feedback.propensity_audit import propensity_audit
 from feedback.tasks import audit_propensities
 from review.models import Prediction, QueueItem, ReviewQueue, RoutingDecision
 from tests.conftest import Cast
+from tests.feedback.cases import make_case
 
 ROWS = 4000
 
@@ -117,6 +118,7 @@ def test_items_of_hard_reviews_that_are_missing_open_one_alert_with_the_evidence
     assert (alert.model, alert.kind, alert.severity) == (cast.model, "propensity_audit", "critical")
     assert (alert.state, alert.times_seen) == ("open", 2)
     assert alert.detail["p_value"] < 0.001
+    assert "over 1,500 routings" in alert.title
     assert sum(decile["rows"] for decile in alert.detail["deciles"]) == 1500
     hardest, easiest = alert.detail["deciles"][0], alert.detail["deciles"][-1]
     assert hardest["drawn"] < 0.7 * hardest["expected"]
@@ -133,6 +135,15 @@ def test_an_audit_of_the_stored_choices_alone_would_find_nothing(cast: Cast, mon
     found = audits.audit(cast.model)
     assert found is not None
     assert not found["alarm"]
+
+
+def test_one_certain_review_without_its_item_is_named_in_the_title(cast: Cast):
+    make_case(cast.model, "sure", review="gate", propensity=1.0, occurred_at=timezone.now() - timedelta(hours=1))
+    audit_propensities()
+    assert not Alert.objects.exists()
+    QueueItem.objects.all().delete()
+    audit_propensities()
+    assert "1 certain" in Alert.objects.get().title
 
 
 def test_a_manual_item_is_no_draw(cast: Cast):
