@@ -159,14 +159,9 @@ def _reference(model: RegisteredModel, policy: policies.Policy, setting: policie
 
 
 def _standing(model: RegisteredModel, budget: float) -> Told:
-    """The newest that labels said; its tau is of a budget, its temperature of the champion."""
+    """The newest that labels said of the champion; their tau is of a budget. A new champion starts from nothing."""
     row = SamplerFit.objects.filter(model=model).exclude(evidence={}).order_by("-id").first()
-    if row is None:
+    if row is None or row.evidence.get("version") != model.champion_id:
         return Told()
-    found = row.evidence
-    trusted = found.get("version") == model.champion_id
-    return Told(
-        tau=found.get("tau") if found.get("budget") == budget else None,
-        temperature=fit_of(row).temperature if trusted else 1.0,
-        evidence=found if trusted else {},
-    )
+    tau = row.evidence.get("tau") if row.evidence.get("budget") == budget else None
+    return Told(tau=tau, temperature=fit_of(row).temperature, evidence=row.evidence)
