@@ -53,9 +53,12 @@ class Arrivals:
         }
 
 
-def learn(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Arrivals:
-    """Learn arrival from the ``newest`` drawn rows of the model as they stand, aged up to ``now``."""
-    reviews = drawn_reviews(model, now=now, newest=newest)
+def learn(model: RegisteredModel, *, now: datetime, newest: int = NEWEST, reviews: Reviews | None = None) -> Arrivals:
+    """Learn arrival from the ``newest`` drawn rows of the model as they stand, aged up to ``now``.
+
+    ``reviews`` are these rows where they have been read already.
+    """
+    reviews = drawn_reviews(model, now=now, newest=newest) if reviews is None else reviews
     learned = fit(reviews)
     kinds = {kind: np.asarray(reviews.strata.kind == kind, dtype=bool) for kind in learned.mature}
     return Arrivals(

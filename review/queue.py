@@ -43,8 +43,9 @@ def claim(
 ) -> list[QueueItem]:
     """Lease up to ``count`` items to ``holder``, most urgent first, each with all that a review shows.
 
-    Of a queue's claims at least AUDIT_CLAIM_SHARE goes to the audits due first, whatever the priority of gates. Never an item that has a live lease, whose prediction this holder has answered (and not undone),
-    or of which the holder has another slot. ``item`` restricts the claim to that one, if it is free.
+    Of a queue's claims at least AUDIT_CLAIM_SHARE goes to the audits due first, whatever the priority of gates.
+    Never an item that has a live lease, whose prediction this holder has answered (and not undone), or of which
+    the holder has another slot. ``item`` restricts the claim to that one, if it is free.
     """
     values = {"queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "count": count, "item": item}
     values |= claims.terms()

@@ -15,7 +15,7 @@ from feedback import arrivals
 from feedback.arrivals import Arrivals
 from feedback.datasets.columns import Column, as_kind, columns_of
 from feedback.delays import LEAST
-from feedback.models import Label
+from feedback.models import Label, OutcomeEvent
 from feedback.weights import inverse_probability
 from models_registry.models import RegisteredModel
 from review.models import Prediction
@@ -24,7 +24,7 @@ CHUNK = 2_000
 TRAIN, HOLDOUT = "train", "holdout"
 
 _OWN = ("id", "prediction_id", "selection", "propensity", "observed_at")
-_FIELDS = {
+_OF_PREDICTION = {
     "external_id": F("prediction__external_id"),
     "entity_id": F("prediction__entity_id"),
     "version": F("prediction__version__version"),
@@ -37,16 +37,22 @@ _FIELDS = {
     "routed_at": F("prediction__routing__routed_at"),
     "model_guess": F("prediction__routing__model_guess"),
     "predicted": F("prediction__predicted"),
+    "predicted_at": F("prediction__occurred_at"),
+    "definition_number": F("definition__number"),
+}
+_OF_REVIEW = {
     "queue": F("decision__item__queue"),
     "priority": F("decision__item__priority"),
-    "label": F("value"),
-    "label_source": F("source"),
-    "definition_number": F("definition__number"),
-    "predicted_at": F("prediction__occurred_at"),
     "decided_at": F("decision__decided_at"),
     "reviewer": F("decision__reviewer"),
     "mode": F("decision__mode"),
     "reason_codes": F("decision__reason_codes"),
+}
+_IMPLICIT = {
+    **dict.fromkeys((*_OF_REVIEW, "propensity")),
+    "label_source": Label.Source.OUTCOME,
+    "selection": Label.Selection.OUTCOME,
+    "label_kind": OutcomeEvent.Kind.IMPLICIT,
 }
 
 
@@ -89,12 +95,28 @@ def rows_of(
     labels = (
         Label.objects.filter(model=model, retired_at__isnull=True, id__gt=after, id__lte=upto)
         .order_by("id")
-        .values(*_OWN, **_FIELDS)
+        .values(*_OWN, **_OF_PREDICTION, **_OF_REVIEW, label=F("value"), label_source=F("source"))
     )
     rows = labels.iterator(chunk_size=CHUNK)
     while block := [dict(found) for found in islice(rows, CHUNK)]:
         for found, arrived in zip(block, _arrived(block, arrival, now), strict=True):
             yield _row(found, model, columns, arrived, now)
+
+
+def implicit_rows(
+    model: RegisteredModel, mapping: dict[str, dict[str, str]], *, columns: list[Column], now: datetime
+) -> Iterator[dict[str, Any]]:
+    """The last implicit event of each prediction and mapped source as the class it is mapped to; never a weight."""
+    events = (
+        OutcomeEvent.objects.filter(model=model, kind=OutcomeEvent.Kind.IMPLICIT, source__in=list(mapping))
+        .order_by("prediction_id", "source", "-observed_at", "-id")
+        .distinct("prediction_id", "source")
+        .values("prediction_id", "observed_at", "source", "value", **_OF_PREDICTION)
+    )
+    for event in events.iterator(chunk_size=CHUNK):
+        meaning = mapping[event["source"]].get(event["value"])
+        if meaning is not None:
+            yield _row({**_IMPLICIT, **event, "label": meaning}, model, columns, 0.0, now)
 
 
 def _arrived(block: list[dict[str, Any]], arrival: Arrivals, now: datetime) -> list[float]:
@@ -121,6 +143,7 @@ def _row(
         "definition": found["definition_number"],
         "arrival_probability": arrived,
         "weight": weight,
+        "label_kind": found.get("label_kind", OutcomeEvent.Kind.EXPLICIT),
         "training_weight": _training_weight(found, model, arrived, weight, now),
         "split": split_of(entity_id=found["entity_id"], prediction_id=found["prediction_id"]),
         "delay_seconds": delay if delay >= 0 else None,
@@ -136,11 +159,10 @@ def _row(
     return row
 
 
-def _arrival_probability(
-    found: dict[str, Any], model: RegisteredModel, share: float, now: datetime
-) -> float | None:
+def _arrival_probability(found: dict[str, Any], model: RegisteredModel, share: float, now: datetime) -> float | None:
     """The chance that this label would have been here by now; None where the mechanism is unknown."""
-    if found["status"] == Prediction.Status.WITHDRAWN:
+    # What a click means is anybody's guess, and so is how it comes to be there.
+    if found["status"] == Prediction.Status.WITHDRAWN or found.get("label_kind") == OutcomeEvent.Kind.IMPLICIT:
         return None
     if found["selection"] == Label.Selection.DRAW:
         return share

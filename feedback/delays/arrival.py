@@ -211,7 +211,7 @@ def fit(reviews: Reviews, *, floor: float = DAY) -> ArrivalModel:
         rows = reviews.where(np.asarray(reviews.strata.kind == kind, dtype=bool))
         age = maturity(rows.age, rows.latency, floor=floor)
         old = rows.where(np.asarray(rows.age >= (np.inf if age is None else age)))
-        enough = 0 < old.arrived.sum() and old.age.size >= min(FEWEST, rows.age.size)
+        enough = bool(old.arrived.any()) and old.age.size >= min(FEWEST, rows.age.size)
         mature[kind] = age if enough else None
         if enough:
             _learn(old, (kind,), response, cells)
@@ -234,18 +234,19 @@ def _learn(rows: Reviews, kind: Key, response: dict[Key, float], cells: dict[tup
             places.setdefault(part, []).extend(found.tolist())
     seen = np.ones(rows.age.size)
     for key in sorted(places, key=len):
-        part, found = rows.where(_marked(places[key], rows.age.size)), np.sort(places[key])
+        found = np.sort(places[key])
+        here = rows.where(_marked(found, rows.age.size))
         for which in VERDICTS:
-            chosen = part.arrived & ((part.verdict == which) | (which == UNKNOWN))
+            chosen = here.arrived & ((here.verdict == which) | (which == UNKNOWN))
             if chosen.sum() >= FEWEST or (key == kind and which == UNKNOWN):
-                cell = _cell(truncated(part.latency[chosen], part.age[chosen]), int(chosen.sum()))
+                cell = _cell(truncated(here.latency[chosen], here.age[chosen]), int(chosen.sum()))
                 cells[key, which] = cell
-                seen[found[chosen]] = cell.at(part.age[chosen])
-        if part.age.size >= FEWEST or key == kind:
-            response[key] = min(1.0, float(np.sum(part.arrived / np.maximum(seen[found], LEAST))) / part.age.size)
+                seen[found[chosen]] = cell.at(here.age[chosen])
+        if here.age.size >= FEWEST or key == kind:
+            response[key] = min(1.0, float(np.sum(here.arrived / np.maximum(seen[found], LEAST))) / here.age.size)
 
 
-def _marked(places: list[int], size: int) -> NDArray[np.bool_]:
+def _marked(places: Integers, size: int) -> NDArray[np.bool_]:
     marked = np.zeros(size, dtype=bool)
     marked[places] = True
     return marked

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from feedback.delays.arrival import FEWEST, ArrivalModel, Reviews
+from feedback.delays.arrival import AGREE, FEWEST, LEAST, OVERRIDE, UNKNOWN, ArrivalModel, Reviews
 
 BANDS = 4
 ALPHA = 0.01
@@ -57,12 +57,25 @@ def _excess(model: ArrivalModel, rows: Reviews) -> tuple[float, float]:
     arrived = rows.where(rows.arrived)
     share = model.arrival(arrived.strata, arrived.verdict, arrived.age)
     weight = 1.0 / np.maximum(share, 1e-6)
-    variance = float(np.sum((1 - share) * weight**2))
+    # What did arrive says too little about the variance where the slowest rows are those that are missing.
+    variance = max(float(np.sum((1 - share) * weight**2)), _expected_variance(model, rows))
     for key, verdict, places in arrived.strata.groups(arrived.verdict):
         cell = model.cell(key, verdict)
         if cell is not None and cell.n:
             variance += float(weight[places].sum()) ** 2 * _relative_variance(share[places]) / cell.n
     return float(weight.sum()) - rows.age.size, variance
+
+
+def _expected_variance(model: ArrivalModel, rows: Reviews) -> float:
+    """The variance of the weighted arrivals if the verdicts are as frequent as they were in mature cohorts."""
+    total = 0.0
+    for key, _, places in rows.strata.groups(np.full(rows.age.size, UNKNOWN)):
+        cells = [cell for verdict in (AGREE, OVERRIDE) if (cell := model.cell(key, verdict)) is not None]
+        known = sum(cell.n for cell in cells)
+        for cell in cells:
+            share = np.maximum(model.share_labelled(key) * cell.at(rows.age[places]), LEAST)
+            total += cell.n / max(known, 1) * float(np.sum(1 / share - 1))
+    return total
 
 
 def _relative_variance(share: NDArray[np.float64]) -> float:

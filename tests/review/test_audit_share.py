@@ -26,9 +26,7 @@ def take(cast: Cast, holder: str = "alice", number: int = 1) -> list[QueueItem]:
 
 def audits_of(cast: Cast, number: int) -> list[QueueItem]:
     """Audits of no priority, each due later than the one before."""
-    return [
-        make_item(cast.model, f"audit-{i}", kind="audit", due_at=DUE + timedelta(hours=i)) for i in range(number)
-    ]
+    return [make_item(cast.model, f"audit-{i}", kind="audit", due_at=DUE + timedelta(hours=i)) for i in range(number)]
 
 
 def share_under_inflow(cast: Cast, rounds: int = 40) -> float:
