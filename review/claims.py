@@ -66,7 +66,7 @@ _SHARED = f"""
     owed AS MATERIALIZED (
         SELECT CASE WHEN EXISTS (
             SELECT 1 FROM generate_series(1, missing.audits::int) place
-            WHERE pg_try_advisory_xact_lock(%(lock)s, hashint8(%(queue)s * 1000 + place)) OFFSET 0)
+            WHERE pg_try_advisory_xact_lock(%(lock)s, hashint8(%(queue)s::bigint * 1000 + place)) OFFSET 0)
             THEN least(audits, %(count)s)::bigint ELSE 0 END AS audits
         FROM missing
     ),

@@ -90,7 +90,8 @@ class Cell:
 
     def at(self, age: ArrayLike) -> Floats:
         """The share of labels that arrive within each age."""
-        return np.interp(age, np.concatenate([[0.0], self.seconds]), np.concatenate([[0.0], self.share]))
+        ages, seconds = np.asarray(age, dtype=np.float64), np.append(0.0, self.seconds)
+        return np.asarray(np.interp(ages, seconds, np.append(0.0, self.share)), dtype=np.float64)
 
 
 @dataclass(frozen=True)
