@@ -56,7 +56,8 @@ _FIRST = "picked AS MATERIALIZED ({source} LIMIT %(count)s FOR UPDATE OF i SKIP 
 # Of a queue's last claims a share belongs to audits, whatever the priority of gates; what is missing from it goes to
 # the audits due first. Claims at the same moment count the same leases, so each takes one of as many places as audits
 # are missing, by a lock that nobody waits for; who gets none takes what is most urgent. The window has room for five
-# audits, so a queue that had none for long owes no more than five in a row.
+# audits, so a queue that had none for long owes no more than five in a row. The last LIMIT cuts nothing off: it tells
+# the planner how few rows are picked.
 _SHARED = f"""
     missing AS MATERIALIZED (
         SELECT floor(%(share)s::float8 * (count(*) + %(count)s) + 1e-9) - count(*) FILTER (WHERE audit) AS audits
@@ -81,7 +82,7 @@ _SHARED = f"""
         ORDER BY i.priority DESC, i.enqueued_at, i.id
         LIMIT %(count)s - (SELECT count(*) FROM audits) FOR UPDATE OF i SKIP LOCKED
     ),
-    picked AS MATERIALIZED (SELECT * FROM audits UNION ALL SELECT * FROM others)
+    picked AS MATERIALIZED (SELECT * FROM audits UNION ALL SELECT * FROM others LIMIT %(count)s)
 """  # noqa: S608
 _TAKE = """
     WITH {picked},

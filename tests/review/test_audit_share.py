@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from review import claims, queue, routing
@@ -141,3 +142,22 @@ def routed(cast: Cast, client_with: Callable[..., Any]) -> QueueItem:
 def test_an_audit_without_a_due_time_of_its_own_gets_one(routed: QueueItem) -> None:
     assert routed.kind == "audit"
     assert (routed.due_at - routed.enqueued_at).total_seconds() == pytest.approx(3 * 24 * 3600)
+
+
+def reads_whole_queue(statement: str, values: dict[str, Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (COSTS OFF) " + statement, values)
+        return "Seq Scan on review_queueitem" in "\n".join(row[0] for row in cursor.fetchall())
+
+
+def test_a_claim_reads_the_queue_by_its_indexes_only(cast: Cast) -> None:
+    make_items(cast.model, 3000)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE review_queueitem SET kind = 'audit', due_at = now() WHERE id % 5 = 0")
+        cursor.execute("ANALYZE review_queueitem")
+    line = ReviewQueue.objects.get(slug=cast.model.slug)
+    values = {"queue": line.pk, "models": [cast.model.pk], "holder": "alice", "count": 1, **claims.terms()}
+    assert not reads_whole_queue(claims.FRESH, values)
+    # Where the planner is not told how few are picked, it joins them with all.
+    untold = claims.FRESH.replace("SELECT * FROM others LIMIT %(count)s", "SELECT * FROM others")
+    assert reads_whole_queue(untold, values)
