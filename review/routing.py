@@ -178,7 +178,14 @@ def _decision(row: Row, choice: policies.Choice, guess: float, term: Terms) -> d
         "oversight_always": term.setting.oversight_always,
         "queue_id": term.queue_id(choice.queue),
         "priority": choice.priority,
-        "due_seconds": choice.due_seconds,
+        "due_seconds": _due_seconds(choice),
         "hold_seconds": choice.hold_seconds,
         "hold_fallback": choice.hold_fallback,
     }
+
+
+def _due_seconds(choice: policies.Choice) -> float | None:
+    """When the item is due; an audit always is, or priority would select a second time, unlogged."""
+    if choice.due_seconds is None and choice.review == "audit":
+        return float(settings.REVIEWHUB["AUDIT_DUE_SECONDS"])
+    return choice.due_seconds
