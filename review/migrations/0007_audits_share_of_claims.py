@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('models_registry', '0004_judgements_append_only'),
-        ('review', '0005_decisions_by_reviewer_and_time'),
+        ("review", "0006_samplers_and_shadows"),
     ]
 
     operations = [
