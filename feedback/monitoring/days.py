@@ -53,7 +53,9 @@ _STORE = """
 """
 
 
-def stored(model: RegisteredModel, shape: Shape, low: float, high: float, cut: list[int]) -> list[tuple[int, bytes | None]]:
+def stored(
+    model: RegisteredModel, shape: Shape, low: float, high: float, cut: list[int]
+) -> list[tuple[int, bytes | None]]:
     """Each day (since 1970) of [low, high) of which anything is known, with its sums; None where they are stale.
 
     Days in ``cut`` are needed in part and come without sums.

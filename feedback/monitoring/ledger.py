@@ -124,7 +124,9 @@ def restatements_by_day(*, model: RegisteredModel, now: datetime) -> dict[float,
     """How many labels came or went in the day before ``now``, by the day (its begin in seconds) that they move."""
     days = restatements(model=model, since=now - timedelta(days=1))["days"]
     return {
-        datetime.fromisoformat(f"{one['day']}T00:00:00+00:00").timestamp(): one["reviews"] + one["outcomes"] + one["retired"]
+        datetime.fromisoformat(f"{one['day']}T00:00:00+00:00").timestamp(): one["reviews"]
+        + one["outcomes"]
+        + one["retired"]
         for one in days
     }
 

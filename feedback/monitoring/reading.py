@@ -163,5 +163,3 @@ def _edge(moment: datetime | None, default: float) -> float:
 
 def time_of(seconds: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))
-
-

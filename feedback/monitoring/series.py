@@ -89,9 +89,7 @@ def _edges(reading: Reading, by: str | None, slices: int) -> list[float]:
     return [float(edge) for edge in numbers * length + offset]
 
 
-def _point(
-    reading: Reading, metric: str, low: float, high: float, restated: dict[float, int]
-) -> dict[str, Any]:
+def _point(reading: Reading, metric: str, low: float, high: float, restated: dict[float, int]) -> dict[str, Any]:
     cut = max(low, reading.low), min(high, reading.high)
     whole, old = reading.part(*cut), reading.part(cut[0], min(cut[1], reading.held))
     # Labels of the newest come last, so each point asks for itself whether there are enough.
@@ -105,7 +103,7 @@ def _point(
         "predictions": whole.counts["predictions"],
         "labels": sum(whole.counts[f"labelled_{kind}"] for kind in ("gate", "audit")),
         **point,
-        "label_free": guessed(whole.totals(metric)),
+        "label_free": guessed(old.totals(metric)),
         "outcomes": _outcomes(reading, metric, *cut),
         "maturity": maturity["share"],
         "mature": bool(ages) and high + max(ages, default=0.0) <= reading.chances.now,
