@@ -185,7 +185,8 @@ def chances_of(chances: Chances, rows: Population) -> tuple[Floats, Floats, Floa
     keys = [(int(one), *key) for one, key in zip(day, cells.everyone(rows), strict=True)]
     number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     place = np.array([number[key] for key in keys], dtype=np.int64)
-    gate = share_of(*(np.bincount(place, sums, len(number)) for sums in (rows.p_gate, rows.propensity)))
+    ways = (np.bincount(place, sums, len(number)).astype(np.float64) for sums in (rows.p_gate, rows.propensity))
+    gate = share_of(*ways)
     comes = chances.comes([key[1:] for key in number], np.array([key[0] for key in number], dtype=np.int64), gate)
     came, answered = np.ones(len(rows)), np.ones(len(rows))
     known = np.flatnonzero(rows.label != UNKNOWN)
