@@ -34,7 +34,8 @@ class Fit:
     """A sampler solved on past traffic: with which probability it asks for a review, given m.
 
     ``level``: what every row has at least; ``scale``: c of ``c sqrt(m (1 - m))``; ``cut``: doubt 1 - m
-    beyond which a row is drawn for certain, ``at_cut``: with which probability on the cut itself.
+    beyond which a row is drawn for certain, ``at_cut``: with which probability on the cut itself;
+    ``temperature``: how far past labels trust the scores that m is read from.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Fit:
     tau: float = 1.0
     cut: float = 1.0
     at_cut: float = 0.0
+    temperature: float = 1.0
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,6 +52,22 @@ class Fit:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Fit:
         return cls(**document)
+
+
+def guess_of(scores: Floats, predicted: NDArray[np.int64], temperature: float = 1.0) -> Floats:
+    """m (N,): the probability that the answer is right, softmax(log p / T) of the class that was answered.
+
+    ``scores`` (N, K), ``predicted`` (N,) class indexes.
+
+    >>> scores = np.array([[0.8, 0.2], [0.5, 0.5]])
+    >>> guess_of(scores, np.array([0, 1])).tolist(), guess_of(scores, np.array([0, 1]), 2.0).round(3).tolist()
+    ([0.8, 0.5], [0.667, 0.5])
+    """
+    rows = np.arange(predicted.size)
+    if temperature == 1.0:
+        return np.asarray(scores[rows, predicted], dtype=np.float64)
+    powers = scores ** (1.0 / temperature)
+    return np.asarray(powers[rows, predicted] / powers.sum(axis=1))
 
 
 def uncertainty(guess: Floats) -> Floats:

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators.intervals import Estimate
-from feedback.estimators.ratio import Ratio, Sample, estimate
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 METRICS = ("accuracy", "precision", "recall", "cost", "brier", "log_loss")
-PROPORTIONS = ("accuracy", "precision", "recall")
+# Its population are the rows that were not drawn for review, so it needs to know which those are.
+AUTO_ACCEPTED_ERROR = "auto_accepted_error"
+PROPORTIONS = ("accuracy", "precision", "recall", AUTO_ACCEPTED_ERROR)
+# Metrics of which a challenger may be compared with a champion, row by row.
+PAIRED = ("accuracy", "cost", "brier", "log_loss")
+DIFFERENCE = "_difference"
+# A loss without a largest value has no worst case.
+UNBOUNDED = ("log_loss", "log_loss" + DIFFERENCE)
 
 
 @dataclass(frozen=True)
@@ -24,41 +29,64 @@ class Outputs:
 
     ``positive`` is the class index that precision and recall are about; None means the macro average
     over all classes, one against the rest. ``costs`` (K, K) is what acting on a row's predicted class
-    costs by true class; 0/1 where None.
+    costs by true class; 0/1 where None. ``guess`` (N, K) is what past labels make of the scores, the scores
+    themselves where None: no estimate is biased by it, but a calibrated one makes intervals narrow.
     """
 
     scores: Floats
     predicted: Integers
     positive: int | None = None
     costs: Floats | None = None
+    guess: Floats | None = None
+
+    @property
+    def beliefs(self) -> Floats:
+        """What is guessed of each row's class before its label is known."""
+        return self.scores if self.guess is None else self.guess
 
     @property
     def classes(self) -> int:
         return int(self.scores.shape[1])
 
-
-def measure(metric: str, outputs: Outputs, labels: Integers, propensity: Floats) -> Estimate:
-    """The estimate of one metric; ``labels`` are -1 where the draw did not reveal them.
-
-    All reviewed with certainty: the estimate is the plain mean, without error.
-
-    >>> scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
-    >>> outputs = Outputs(scores, scores.argmax(axis=1), positive=1)
-    >>> found = measure("accuracy", outputs, np.array([0, 1, 1, 1]), np.ones(4))
-    >>> round(found.point, 12), found.standard_error
-    (0.75, 0.0)
-    """
-    sample = Sample(outputs.scores, labels, propensity)
-    return estimate(sample, ratios(metric, outputs), proportion=metric in PROPORTIONS)
+    def part(self, rows: slice | Flags) -> Outputs:
+        guess = None if self.guess is None else self.guess[rows]
+        return Outputs(self.scores[rows], self.predicted[rows], self.positive, self.costs, guess)
 
 
-def true_value(metric: str, outputs: Outputs, labels: Integers) -> float | None:
+@dataclass(frozen=True)
+class Ratio:
+    """sum(numerator) / sum(denominator); each (N, K): the row's contribution if class k is the true one."""
+
+    numerator: Floats
+    denominator: Floats
+
+
+def ratios(metric: str, outputs: Outputs) -> list[Ratio]:
+    """The metric's ratio, or one per class for a macro average; raises KeyError for an unknown metric."""
+    return _TABLES[metric](outputs)
+
+
+def difference(metric: str, champion: Outputs, challenger: Outputs) -> list[Ratio]:
+    """Challenger less champion on the same rows; raises KeyError for a metric that is no mean over rows."""
+    if metric not in PAIRED:
+        raise KeyError(metric)
+    (old,), (new,) = ratios(metric, champion), ratios(metric, challenger)
+    return [Ratio(np.asarray(new.numerator - old.numerator, dtype=np.float64), old.denominator)]
+
+
+def true_value(metric: str, outputs: Outputs, labels: Integers, drawn: Flags | None = None) -> float | None:
     """The metric over rows that are all labelled: what an estimate of the same rows aims at.
 
     >>> scores = np.array([[0.9, 0.1], [0.2, 0.8]])
-    >>> true_value("accuracy", Outputs(scores, scores.argmax(axis=1)), np.array([0, 0]))
+    >>> outputs = Outputs(scores, scores.argmax(axis=1))
+    >>> true_value("accuracy", outputs, np.array([0, 0]))
     0.5
+    >>> true_value("auto_accepted_error", outputs, np.array([0, 0]), drawn=np.array([True, False]))
+    1.0
     """
+    if metric == AUTO_ACCEPTED_ERROR:
+        left = ~needed(drawn)
+        outputs, labels = outputs.part(left), labels[left]
     rows = np.arange(labels.size)
     values = []
     for ratio in ratios(metric, outputs):
@@ -68,13 +96,18 @@ def true_value(metric: str, outputs: Outputs, labels: Integers) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def ratios(metric: str, outputs: Outputs) -> list[Ratio]:
-    """The metric's ratio, or one per class for a macro average; raises KeyError for an unknown metric."""
-    return _TABLES[metric](outputs)
+def needed(drawn: Flags | None) -> Flags:
+    if drawn is None:
+        raise ValueError(f"{AUTO_ACCEPTED_ERROR} needs to know which rows were drawn")
+    return np.asarray(drawn, dtype=bool)
 
 
 def _accuracy(outputs: Outputs) -> list[Ratio]:
     return [Ratio(_answered(outputs), _ones(outputs))]
+
+
+def _error(outputs: Outputs) -> list[Ratio]:
+    return [Ratio(1.0 - _answered(outputs), _ones(outputs))]
 
 
 def _precision(outputs: Outputs) -> list[Ratio]:
@@ -101,7 +134,7 @@ def _cost(outputs: Outputs) -> list[Ratio]:
 def _brier(outputs: Outputs) -> list[Ratio]:
     """Brier (1950): squared error of the positive class for two classes, summed over classes for more."""
     p, k = outputs.scores, outputs.classes
-    loss = (p**2).sum(axis=1, keepdims=True) - 2 * p + 1
+    loss = np.einsum("nk,nk->n", p, p)[:, None] - 2 * p + 1
     return [Ratio(np.asarray(loss / 2 if k == 2 else loss, dtype=np.float64), _ones(outputs))]
 
 
@@ -134,4 +167,5 @@ _TABLES: dict[str, Callable[[Outputs], list[Ratio]]] = {
     "cost": _cost,
     "brier": _brier,
     "log_loss": _log_loss,
+    AUTO_ACCEPTED_ERROR: _error,
 }

@@ -10,189 +10,211 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feedback.estimators.intervals import Z95, Estimate, State, asymptotic_sequence, publishable, shrunk, wilson
-from feedback.weights import effective_sample_size
+from feedback.estimators.arrival import Totals
+from feedback.estimators.intervals import Z95, Estimate, State, publishable, sequence, shrunk, student, wilson
+from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, PROPORTIONS, UNBOUNDED, Floats
+from feedback.estimators.sums import Moments
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-UNKNOWN = -1
 # Fewer labelled rows than this cannot carry a regression of two parameters.
 FEWEST_FOR_TUNING = 10
-NOTHING = 1e-18
+# What is left of sums that cancel to below this share of their size is rounding.
+ROUNDING = 1e-13
 
 
-@dataclass(frozen=True)
-class Sample:
-    """N predictions in time order with K classes.
-
-    ``scores`` (N, K) are the model's probabilities, ``labels`` (N,) the index of the true class or -1
-    where the draw did not reveal it, ``propensity`` (N,) the logged probability that it would.
-    """
-
-    scores: Floats
-    labels: Integers
-    propensity: Floats
-
-    def __post_init__(self) -> None:
-        n = self.labels.shape[0]
-        if self.scores.ndim != 2 or self.scores.shape[0] != n or self.propensity.shape != (n,):
-            raise ValueError("scores are (N, K), labels and propensity (N,)")
-        if n and (not np.isfinite(self.propensity).all() or self.propensity.min() < 0 or self.propensity.max() > 1):
-            raise ValueError("a propensity is a probability")
-
-    @property
-    def observed(self) -> NDArray[np.bool_]:
-        return np.asarray(self.labels != UNKNOWN)
-
-    def guess(self, table: Floats) -> Floats:
-        """The model's expectation of a (N, K) table of values per possible class."""
-        p = self.scores / np.maximum(self.scores.sum(axis=1, keepdims=True), NOTHING)
-        return np.asarray((p * table).sum(axis=1), dtype=np.float64)
-
-    def seen(self, table: Floats) -> Floats:
-        """The table's value at the true class; 0 where that is unknown."""
-        picked = table[np.arange(self.labels.size), np.maximum(self.labels, 0)]
-        return np.asarray(np.where(self.observed, picked, 0.0), dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """sum(numerator) / sum(denominator); each (N, K): the row's contribution if class k is the true one."""
-
-    numerator: Floats
-    denominator: Floats
-
-
-@dataclass(frozen=True)
-class _Linearised:
-    """A ratio near its first estimate: ``table`` (N, K) is each row's influence on it."""
-
-    first: float
-    table: Floats
-    denominator: float
-    kish: float
-
-
-def estimate(sample: Sample, ratios: list[Ratio], *, proportion: bool) -> Estimate:
+def estimate(sums: Totals) -> Estimate:
     """The mean of the ratios (one, or one per class for a macro average) with its interval.
 
-    ``proportion``: the metric lies in [0, 1] and gets Wilson's interval. A row with probability zero
-    leaves part of the population without evidence: there is then no point estimate at all.
+    A row with propensity 0 leaves part of the population without evidence: there is then no point estimate
+    at all, but ``bounds`` of what the whole can be at worst and at best, that part being all wrong or all right.
     """
-    plain = naive(sample, ratios, proportion=proportion)
-    if sample.labels.size and float(sample.propensity.min()) <= 0:
-        return replace(plain, state=State.UNSUPPORTED)
-    if not sample.observed.any():
-        return plain
-    parts = [part for ratio in ratios if (part := _linearise(sample, ratio)) is not None]
-    if not parts:
-        return plain
-    z, variance = _tuned(sample, np.asarray(np.mean([part.table for part in parts], axis=0), dtype=np.float64))
-    first = float(np.mean([part.first for part in parts]))
-    z = first + z
-    point = float(np.mean(z))
-    kish = min(part.kish for part in parts)
-    if not proportion:
-        half = Z95 * variance**0.5
-        return _with(plain, point, point - half, point + half, variance, kish, publishable(kish, None), z)
-    point = min(1.0, max(0.0, point))
-    limit = sum(part.denominator for part in parts)
-    guess = shrunk(point, kish)
-    effective = limit if variance <= NOTHING else min(limit, guess * (1 - guess) / variance)
-    low, high = wilson(point, effective)
-    # A good guess may make few labels worth many, but not out of next to none.
-    state = publishable(min(effective, plain.labels), high - low)
-    found = _with(plain, point, low, high, variance, effective, state, z)
-    assert found.sequence is not None
-    below, above = found.sequence
-    return replace(found, sequence=(min(point, max(0.0, below)), max(point, min(1.0, above))))
+    plain = unweighted(sums)
+    if sums.counts[2] > 0:
+        share = float(sums.counts[2]) / (_population(sums) + float(sums.counts[2]))
+        return replace(plain, state=State.UNSUPPORTED, unsupported_share=share, bounds=bounds(sums, sums))
+    fit = _fit(sums)
+    return plain if fit is None else _with(plain, sums, fit)
 
 
-def naive(sample: Sample, ratios: list[Ratio], *, proportion: bool) -> Estimate:
+def unweighted(sums: Moments | Totals) -> Estimate:
     """The plain mean over labelled rows, as if they had been chosen blindly; no estimate, only ``naive``."""
-    rows = sample.observed
-    labels = int(rows.sum())
+    labels = round(float(sums.counts[1]))
     empty = Estimate(None, None, None, None, 0.0, State.INSUFFICIENT, labels=labels)
-    shares, sizes, spread = [], [], []
-    for ratio in ratios:
-        numerator, denominator = sample.seen(ratio.numerator)[rows], sample.seen(ratio.denominator)[rows]
-        if denominator.sum() > 0:
-            shares.append(float(numerator.sum() / denominator.sum()))
-            sizes.append(float(denominator.sum()))
-            spread.append(float(np.std(numerator)))
-    if not shares:
+    known = sums.seen[sums.seen[:, 1] > 0]
+    if not len(known):
         return empty
-    share = float(np.mean(shares))
-    if proportion:
-        low, high = wilson(min(1.0, max(0.0, share)), sum(sizes))
+    share = float(np.mean(known[:, 0] / known[:, 1]))
+    if sums.metric in PROPORTIONS:
+        low, high = wilson(min(1.0, max(0.0, share)), float(known[:, 1].sum()))
     else:
-        half = Z95 * spread[0] / max(labels, 1) ** 0.5
+        spread = max(float(known[0, 2]) / labels - (float(known[0, 0]) / labels) ** 2, 0.0)
+        half = Z95 * (spread / labels) ** 0.5
         low, high = share - half, share + half
     return replace(empty, naive=share, naive_low=low, naive_high=high)
 
 
-def _linearise(sample: Sample, ratio: Ratio) -> _Linearised | None:
-    """First-order expansion of a ratio of difference-estimator totals; None for an empty denominator."""
-    weight = np.where(sample.observed, 1.0 / sample.propensity, 0.0)
-    numerator_guess, denominator_guess = sample.guess(ratio.numerator), sample.guess(ratio.denominator)
-    denominator_seen = sample.seen(ratio.denominator)
-    top = float(np.sum(numerator_guess + weight * (sample.seen(ratio.numerator) - numerator_guess)))
-    bottom = float(np.sum(denominator_guess + weight * (denominator_seen - denominator_guess)))
-    kish = effective_sample_size((weight * denominator_seen)[sample.observed])
-    if bottom <= 0 or kish <= 0:
-        return None
-    first = top / bottom
-    table = (ratio.numerator - first * ratio.denominator) / (bottom / sample.labels.size)
-    return _Linearised(first, np.asarray(table, dtype=np.float64), bottom, kish)
+def guessed(sums: Moments | Totals) -> float | None:
+    """The model's own guess of the metric over all rows, labelled or not; None for an empty denominator."""
+    known = sums.guess[sums.guess[:, 1] > 0]
+    return float(np.mean(known[:, 0] / known[:, 1])) if len(known) else None
 
 
-def _tuned(sample: Sample, table: Floats) -> tuple[Floats, float]:
-    """Pseudo-outcomes z (N,) and the larger of the sampling and the model variance of their mean.
+def departs(found: Estimate, guess: float | None) -> bool:
+    """Whether the model's guess lies outside the honest interval: concept drift, or scores that promise too much.
 
-    Power tuning (PPI++): the influence d is regressed on its guess over labelled rows with weights
-    (1 - pi) / pi^2, which minimises the sampling variance; slope 0 is Hajek's estimator, slope 1 AIPW.
-    The model variance guards against residuals that are small because no rare error was drawn. A row that
-    adds the same whatever its class needs no label: it is its own guess and takes no part in the fit.
+    >>> departs(Estimate(0.8, 0.77, 0.83, 0.015, 700.0, State.OK), 0.86)
+    True
+    >>> departs(Estimate(0.8, 0.5, 0.95, 0.1, 12.0, State.INSUFFICIENT), 0.96)
+    False
     """
-    n, pi, rows = sample.labels.size, sample.propensity, sample.observed
-    d, guess = sample.seen(table), sample.guess(table)
-    certain = np.ptp(table, axis=1) <= NOTHING
-    fitted = rows & ~certain
-    b0, b1 = _line(guess[fitted], d[fitted], ((1 - pi) / pi**2)[fitted])
-    h = np.where(certain, table[:, 0], b0 + b1 * guess)
-    residual = np.where(rows, d - h, 0.0)
-    sampling = float(np.sum((1 - pi) / pi**2 * residual**2)) / n**2
-    spread = np.maximum(sample.guess(table**2) - guess**2, 0.0)
-    model = float(np.sum((1 - pi) / pi * (spread + (guess - h) ** 2))) / n**2
-    return np.asarray(h + residual / pi, dtype=np.float64), max(sampling, model)
+    if guess is None or found.low is None or found.high is None or found.state is not State.OK:
+        return False
+    return not found.low <= guess <= found.high
 
 
-def _line(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
-    """Weighted least squares intercept and slope; (0, 1) where there is too little to fit."""
-    if int(np.count_nonzero(weight)) < FEWEST_FOR_TUNING:
-        return 0.0, 1.0
-    weight = weight / weight.sum()
-    mean_x, mean_y = float(weight @ x), float(weight @ y)
-    across = float(weight @ (x - mean_x) ** 2)
-    if across <= NOTHING * max(1.0, mean_x**2):
-        return mean_y, 0.0
-    slope = float(weight @ ((x - mean_x) * (y - mean_y))) / across
-    return mean_y - slope * mean_x, slope
+def nonresponse_bounds(sums: Totals, lost: tuple[Totals, Totals]) -> tuple[float, float] | None:
+    """The figure if all drawn rows whose label will never come were wrong, and if all were right (Manski).
+
+    ``lost`` are the totals of `lost_moments`; the arrival probability in these and in ``sums`` counts a lost
+    label as arrived. Each lost row stands for 1 / propensity. The ends include the error of sampling.
+    """
+    worst, best = lost
+    return bounds(sums + worst, sums + best)
 
 
-def _with(
-    plain: Estimate, point: float, low: float, high: float, variance: float, effective: float, state: State, z: Floats
-) -> Estimate:
+def bounds(worst: Totals, best: Totals) -> tuple[float, float] | None:
+    """From the low end with every unsupported row at its least to the high end with each at its greatest.
+
+    None for a loss without a largest value, and for any but a proportion where no label supports the rest.
+    """
+    if worst.metric in UNBOUNDED:
+        return None
+    low, high = _settled(worst, worst.least), _settled(best, best.greatest)
+    return None if low is None or high is None else (low[0], high[1])
+
+
+def _settled(sums: Totals, unsupported: Floats) -> tuple[float, float] | None:
+    """The interval once the unsupported rows are known to add these A and B (R, 2): rows without doubt."""
+    unknown = (0.0, 1.0) if sums.metric in PROPORTIONS else None
+    if _population(sums) <= 0:
+        if not np.all(unsupported[:, 1] > 0):
+            return unknown
+        value = float(np.mean(unsupported[:, 0] / unsupported[:, 1]))
+        return value, value
+    added = np.concatenate([sums.counts[2:3], unsupported.T.ravel()])
+    certain = sums.certain.copy()
+    certain[0] += added
+    fit = _fit(replace(sums, certain=certain))
+    # A class that no label speaks of may turn out either way.
+    if fit is None or not fit.whole:
+        return unknown
+    return _interval(sums.metric, fit)[:2]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The estimate before its interval; ``whole`` where every class of a macro average has a figure."""
+
+    point: float
+    variance: float
+    kish: float
+    denominator: float
+    square: float
+    whole: bool
+
+
+def _population(sums: Totals) -> float:
+    return float(sums.target[0, 0] + sums.certain[0, 0])
+
+
+def _fit(sums: Totals) -> _Fit | None:
+    """The tuned estimate: None where no label tells of any denominator.
+
+    The first estimate is a ratio of difference-estimator totals. The influence d = (A - theta B) / D is then
+    regressed on the model's guess of it over labelled rows, weighted as their residuals are in the sampling
+    variance (PPI++'s power tuning): slope 0 is Hajek's estimator, slope 1 AIPW. A row that adds the same
+    whatever its class needs no label: it is its own guess and takes no part in the fit.
+    """
+    n, parts = _population(sums), len(sums.seen)
+    known = sums.target[0, 1:] + sums.certain[0, 1:] + sums.first[0, 1 + 2 * parts :]
+    top, bottom = known[:parts], known[parts:]
+    valid = (bottom > 0) & (sums.weighed[:, 1] > 0)
+    if not valid.any() or sums.counts[1] == 0:
+        return None
+    first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
+    scale = np.divide(n / valid.sum(), bottom, out=np.zeros(parts), where=valid)
+    influence = np.concatenate([scale, -first * scale])
+    x, e = np.concatenate([[0.0], influence]), np.concatenate([[0.0], np.zeros(2 * parts), influence])
+    wide = np.concatenate([x, np.zeros(2 * parts)])
+    b0, slope, fitted = _line(sums, wide, e)
+    h = x * (1 + slope)
+    h[0] += b0
+    residual, miss = e - slope * wide, -slope * x
+    residual[0], miss[0] = -b0, -b0
+    kish = float(np.min(sums.weighed[valid, 0] ** 2 / sums.weighed[valid, 1]))
+    # Residuals of a line through the same labels are too small by the parameters that were fitted.
+    short = max(kish, 1.0) / max(kish - fitted, 1.0)
+    sampling = _form(residual, sums.variance, residual) * short
+    model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
+    shift = float(sums.target[0] @ h + sums.certain[0] @ x + sums.first[0] @ residual) / n
+    high = np.concatenate([h, np.zeros(2 * parts)])
+    square = _form(h, sums.target, h) + _form(x, sums.certain, x) + 2 * _form(high, sums.first, residual)
+    square = (square + _form(residual, sums.square, residual)) / n - shift**2
+    point = float(first[valid].mean()) + shift
+    return _Fit(point, max(sampling, model) / n**2, kish, float(bottom[valid].sum()), square, bool(valid.all()))
+
+
+def _form(x: Floats, sums: Floats, y: Floats) -> float:
+    """x' sums y, and 0 where that is but the rounding of what cancels in it."""
+    value, size = float(x @ sums @ y), float(np.abs(x) @ np.abs(sums) @ np.abs(y))
+    return value if abs(value) > ROUNDING * size else 0.0
+
+
+def _line(sums: Totals, x: Floats, e: Floats) -> tuple[float, float, int]:
+    """What the guess x misses (e) as a line over x: intercept, slope, how many of the two were fitted."""
+    weight = sums.variance
+    if sums.counts[4] < FEWEST_FOR_TUNING:
+        return 0.0, 0.0, 0
+    total, sum_x, sum_e = float(weight[0, 0]), float(weight[0] @ x), float(weight[0] @ e)
+    across = float(x @ weight @ x) - sum_x**2 / total
+    if across <= 10 * ROUNDING * float(np.abs(x) @ np.abs(weight) @ np.abs(x)):
+        # A guess that is the same for all rows explains nothing: the mean does.
+        return (sum_x + sum_e) / total, -1.0, 1
+    slope = (float(x @ weight @ e) - sum_x * sum_e / total) / across
+    return (sum_e - slope * sum_x) / total, slope, 2
+
+
+def _interval(metric: str, fit: _Fit) -> tuple[float, float, float]:
+    """Low, high and the effective number of rows; for ``metric`` a proportion the point is cut to [0, 1] first."""
+    if metric not in PROPORTIONS:
+        half = student(fit.kish - 1) * fit.variance**0.5
+        return fit.point - half, fit.point + half, fit.kish
+    point = min(1.0, max(0.0, fit.point))
+    guess = shrunk(point, fit.kish)
+    spread = guess * (1 - guess)
+    effective = spread / max(fit.variance, spread / fit.denominator)
+    return *wilson(point, effective), effective
+
+
+def _with(plain: Estimate, sums: Totals, fit: _Fit) -> Estimate:
+    low, high, effective = _interval(sums.metric, fit)
+    proportion = sums.metric in PROPORTIONS
+    point = min(1.0, max(0.0, fit.point)) if proportion else fit.point
+    # A good guess may make few labels worth many, but not out of next to none.
+    labels = float(sums.counts[4]) if sums.metric == AUTO_ACCEPTED_ERROR else plain.labels
+    state = publishable(min(effective, labels) if proportion else effective, high - low if proportion else None)
+    watched = None
+    # Of the rows that were not drawn there is no fixed order in time: the draw decides who they are.
+    if sums.metric != AUTO_ACCEPTED_ERROR:
+        below, above = sequence(fit.point, max(fit.square, 0.0) ** 0.5, _population(sums))
+        watched = (min(point, max(0.0, below)), max(point, min(1.0, above))) if proportion else (below, above)
     return replace(
         plain,
         point=point,
         low=low,
         high=high,
-        standard_error=variance**0.5,
+        standard_error=fit.variance**0.5,
         effective_n=effective,
         state=state,
-        sequence=asymptotic_sequence(z),
+        sequence=watched,
     )

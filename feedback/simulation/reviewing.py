@@ -1,0 +1,58 @@
+"""The people and the world of a simulation: what reviewers answer, how long that takes, and what drifts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+REVIEWERS = ("perfect", "noisy", "anchored")
+DRIFTS = ("none", "concept")
+LATENCIES = ("none", "verdict")
+# A noisy reviewer finds so many of the positives and of the negatives; of more than two classes, the mean.
+SENSITIVITY, SPECIFICITY = 0.92, 0.96
+# An anchored reviewer gives in to the model's answer in so many of the cases where they differ.
+GIVES_IN = 0.25
+# Concept drift: among the rows where the champion is surest, from the middle of the window on, so many labels change.
+SUREST, CHANGED = 0.3, 0.25
+# Mean days from draw to label of an agreement; an override takes OVERRIDE times as long. Windows last DAYS.
+DAYS, MEAN_DAYS, OVERRIDE = 40.0, (1.0, 3.0), 2.5
+
+
+def drifted(labels: Integers, confidence: Floats, classes: int, rng: np.random.Generator) -> Integers:
+    """The labels of a window in time order once the concept has drifted where the champion is surest."""
+    sure = confidence >= np.quantile(confidence, 1 - SUREST)
+    late = np.arange(labels.size) >= labels.size // 2
+    changed = sure & late & (rng.random(labels.size) < CHANGED)
+    return np.where(changed, _other(labels, classes, rng), labels)
+
+
+def answers(
+    kind: str, labels: Integers, predicted: Integers, *, classes: int, positive: int | None, rng: np.random.Generator
+) -> Integers:
+    """What a reviewer of that kind says about each row when shown the model's answer."""
+    if kind == "perfect":
+        return labels
+    if positive is None:
+        right = np.full(labels.size, (SENSITIVITY + SPECIFICITY) / 2)
+    else:
+        right = np.where(labels == positive, SENSITIVITY, SPECIFICITY)
+    said = np.where(rng.random(labels.size) < right, labels, _other(labels, classes, rng))
+    if kind == "anchored":
+        said = np.where((said != predicted) & (rng.random(labels.size) < GIVES_IN), predicted, said)
+    return said
+
+
+def delays(confidence: Floats, overridden: Flags, rng: np.random.Generator) -> tuple[Integers, Floats]:
+    """Stratum (by confidence) and days from draw to label of each row, if it is drawn; overrides are slower."""
+    stratum = (confidence < np.median(confidence)).astype(np.int64)
+    mean = np.where(stratum == 1, MEAN_DAYS[1], MEAN_DAYS[0]) * np.where(overridden, OVERRIDE, 1.0)
+    return stratum, rng.exponential(mean)
+
+
+def _other(labels: Integers, classes: int, rng: np.random.Generator) -> Integers:
+    """Another class than the row's, each as likely."""
+    return (labels + rng.integers(1, classes, labels.size)) % classes
