@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models_registry.models import ModelVersion, RegisteredModel
 from review import policies
 from review.models import PredictionPayload, ReviewQueue, RoutingControl
+from review.novelties import novelty_for
 from review.vocabulary import Vocabulary
 
 # What ``batch_of`` and ``add_features`` read of a prediction.
@@ -93,12 +94,22 @@ def novelty_of(
     version_ids: Sequence[int], records: Sequence[Mapping[str, Any] | None]
 ) -> tuple[NDArray[np.float64], Sequence[Sequence[str]]]:
     """Per prediction how unlike the reference rows of its version it is, nan for unknown, and by which features."""
-    return np.full(len(version_ids), np.nan), [()] * len(records)
+    scores = np.full(len(records), np.nan)
+    unusual: list[Sequence[str]] = [()] * len(records)
+    for version_id, judge in novelty_for(version_ids).items():
+        places = [place for place, one in enumerate(version_ids) if one == version_id]
+        if judge is not None:
+            found, names = judge.novelty_of([records[place] or {} for place in places])
+            scores[places] = found
+            for place, strange in zip(places, names, strict=True):
+                unusual[place] = strange
+    return scores, unusual
 
 
 def novelty_known(model: RegisteredModel) -> bool:
     """Whether the champion has what novelty is measured by."""
-    return False
+    champion = model.champion_id
+    return champion is not None and novelty_for([champion])[champion] is not None
 
 
 def batch_of(setting: policies.Setting, rows: Sequence[Mapping[str, Any]]) -> policies.Batch:

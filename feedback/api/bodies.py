@@ -131,3 +131,20 @@ RETRAINING_ANSWER = document(
     finished_at=TIME_OR_NULL,
 )
 RETRAININGS = page_of(RETRAINING_ANSWER)
+
+ALERT_ANSWER = document(
+    id=TEXT,
+    kind=TEXT,
+    subject={**TEXT_OR_NULL, "description": "what tells causes of one kind apart"},
+    severity={"enum": ["warning", "critical"]},
+    title=TEXT,
+    detail={"type": "object", "description": "the evidence, as last seen"},
+    state={"enum": ["open", "acknowledged", "resolved"]},
+    times_seen=WHOLE,
+    opened_at=TIME,
+    last_seen_at=TIME,
+    acknowledged_at=TIME_OR_NULL,
+    acknowledged_by=TEXT_OR_NULL,
+    resolved_at=TIME_OR_NULL,
+)
+ALERTS = page_of(ALERT_ANSWER)
