@@ -18,6 +18,8 @@ from feedback.estimators.sums import Moments
 
 # Fewer labelled rows than this cannot carry a regression of two parameters.
 FEWEST_FOR_TUNING = 10
+# Fewer effective rows than this of the rarer answer cannot tell what a guess explains of a proportion.
+FEWEST_EVENTS = 20.0
 # What is left of sums that cancel to below this share of their size is rounding.
 ROUNDING = 1e-13
 
@@ -142,20 +144,28 @@ def _fit(sums: Totals) -> _Fit | None:
     if not valid.any() or sums.counts[1] == 0:
         return None
     first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
+    kishes = np.divide(sums.weighed[:, 0] ** 2, sums.weighed[:, 1], out=np.zeros(parts), where=valid)
+    thin = sums.metric in PROPORTIONS and _events(first, kishes) < FEWEST_EVENTS
+    if thin:
+        top, bottom = _weighted_totals(sums, parts)
+        first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
     scale = np.divide(n / valid.sum(), bottom, out=np.zeros(parts), where=valid)
     influence = np.concatenate([scale, -first * scale])
     x, e = np.concatenate([[0.0], influence]), np.concatenate([[0.0], np.zeros(2 * parts), influence])
     wide = np.concatenate([x, np.zeros(2 * parts)])
-    b0, slope, fitted = _line(sums, wide, e)
+    b0, slope, fitted = _line(sums, wide, e, flat=thin)
     h = x * (1 + slope)
     h[0] += b0
     residual, miss = e - slope * wide, -slope * x
     residual[0], miss[0] = -b0, -b0
-    kish = float(np.min(sums.weighed[valid, 0] ** 2 / sums.weighed[valid, 1]))
+    kish = float(np.min(kishes[valid]))
     # Residuals of a line through the same labels are too small by the parameters that were fitted.
     short = max(kish, 1.0) / max(kish - fitted, 1.0)
     sampling = _form(residual, sums.variance, residual) * short
-    model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
+    if thin:
+        model = _thin_variance(sums, first, scale, kishes)
+    else:
+        model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
     shift = float(sums.target[0] @ h + sums.certain[0] @ x + sums.first[0] @ residual) / n
     high = np.concatenate([h, np.zeros(2 * parts)])
     square = _form(h, sums.target, h) + _form(x, sums.certain, x) + 2 * _form(high, sums.first, residual)
@@ -170,14 +180,47 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
     return value if abs(value) > ROUNDING * size else 0.0
 
 
-def _line(sums: Totals, x: Floats, e: Floats) -> tuple[float, float, int]:
-    """What the guess x misses (e) as a line over x: intercept, slope, how many of the two were fitted."""
+def _events(first: Floats, kishes: Floats) -> float:
+    """How many effective labelled rows gave the rarer answer, over the classes of a macro average."""
+    share = np.clip(first, 0.0, 1.0)
+    return float(kishes @ np.minimum(share, 1.0 - share))
+
+
+def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:
+    """Totals of A and B (R,) by weights alone, scaled to the rows there are (Hájek): no guess takes part."""
+    weight = sums.first[0]
+    labelled = weight[1 : 1 + 2 * parts] + weight[1 + 2 * parts :]
+    whole = sums.certain[0, 1:] + labelled * (sums.target[0, 0] / weight[0] if weight[0] > 0 else 0.0)
+    return whole[:parts], whole[parts:]
+
+
+def _thin_variance(sums: Totals, first: Floats, scale: Floats, kishes: Floats) -> float:
+    """The variance of the weighted mean of a proportion, two pseudo-rows having answered either way.
+
+    With so few rows of the rarer answer neither their residuals nor the scores say how large it is; where
+    the answers are rarer among rows of low propensity it is too large, and never too small.
+    """
+    parts = len(first)
+    share = (np.clip(first, 0.0, 1.0) * kishes + 1.0) / (kishes + 2.0)
+    total = 0.0
+    for part in range(parts):
+        below = np.zeros(1 + 4 * parts)
+        below[[1 + parts + part, 1 + 3 * parts + part]] = scale[part]
+        total += float(share[part] * (1.0 - share[part])) * _form(below, sums.variance, below)
+    return total
+
+
+def _line(sums: Totals, x: Floats, e: Floats, *, flat: bool) -> tuple[float, float, int]:
+    """What the guess x misses (e) as a line over x: intercept, slope, how many of the two were fitted.
+
+    ``flat``: the guess is left out, and the mean stands for all rows.
+    """
     weight = sums.variance
     if sums.counts[4] < FEWEST_FOR_TUNING:
         return 0.0, 0.0, 0
     total, sum_x, sum_e = float(weight[0, 0]), float(weight[0] @ x), float(weight[0] @ e)
     across = float(x @ weight @ x) - sum_x**2 / total
-    if across <= 10 * ROUNDING * float(np.abs(x) @ np.abs(weight) @ np.abs(x)):
+    if flat or across <= 10 * ROUNDING * float(np.abs(x) @ np.abs(weight) @ np.abs(x)):
         # A guess that is the same for all rows explains nothing: the mean does.
         return (sum_x + sum_e) / total, -1.0, 1
     slope = (float(x @ weight @ e) - sum_x * sum_e / total) / across

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feedback.estimators.audit import propensity_audit
-from review.sampling import active, solve_scale, uncertainty
+from review import sampling
 
 RUNS = 300
 # Forty days of 500 predictions.
@@ -18,22 +18,24 @@ def _traffic(rng):
     return np.clip(rng.beta(5, 1.2, N), 0.01, 0.99), rng.random(N) < 0.12
 
 
-def _scale() -> float:
-    """From past traffic, as the draw must not depend on what it samples."""
+def _propensities(guess, tier):
+    """The default policy: sqrt(m (1 - m)) with a floor, and 0.35 on a risk tier; solved on past traffic."""
+    return np.maximum(np.where(tier, 0.35, 0.0), sampling.probability(SAMPLER, guess))
+
+
+def _solved() -> sampling.Fit:
     guess, tier = _traffic(np.random.default_rng(1))
-    return solve_scale(uncertainty(guess), budget=BUDGET, floor=BUDGET / 2, least=np.where(tier, 0.35, 0.0))
+    return sampling.fit("active", budget=BUDGET, guess=guess, least=np.where(tier, 0.35, 0.0), tau=0.5)
 
 
-SCALE = _scale()
+SAMPLER = _solved()
 
 
 def _windows():
-    """Windows of the default policy: sqrt(m (1 - m)) with a floor, and 0.35 on a risk tier."""
     rng = np.random.default_rng(20260301)
     for _ in range(RUNS):
         guess, tier = _traffic(rng)
-        pi = active(uncertainty(guess), scale=SCALE, floor=BUDGET / 2, least=np.where(tier, 0.35, 0.0))
-        yield rng, guess, pi
+        yield rng, guess, _propensities(guess, tier)
 
 
 def test_draws_that_keep_their_probabilities_raise_no_alarm():

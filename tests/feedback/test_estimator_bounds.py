@@ -10,6 +10,7 @@ import pytest
 
 from feedback.estimators import (
     AUTO_ACCEPTED_ERROR,
+    Outputs,
     State,
     estimate,
     lost_moments,
@@ -102,6 +103,15 @@ def test_what_has_no_worst_case_has_no_bounds_and_what_has_no_label_all_of_them(
     low, high = measure("cost", made.outputs, nobody, np.zeros(N)).bounds
     assert (low, high) == (0.0, pytest.approx(np.where(made.outputs.predicted == 1, 1.0, 5.0).mean()))
     assert measure("accuracy", made.outputs, nobody, np.zeros(N)).bounds == (0.0, 1.0)
+
+
+def test_a_class_that_no_label_speaks_of_may_turn_out_either_way():
+    scores = np.tile([0.5, 0.3, 0.2], (N, 1))
+    outputs = Outputs(scores, np.arange(N) % 2, positive=None)
+    supported = np.arange(N) % 10 != 0
+    labels = np.where(supported, np.arange(N) % 2, UNKNOWN)
+    found = measure("recall", outputs, labels, supported.astype(float))
+    assert (found.state, found.bounds) == (State.UNSUPPORTED, (0.0, 1.0))
 
 
 def _lossy(rng: np.random.Generator) -> tuple[Traffic, np.ndarray]:

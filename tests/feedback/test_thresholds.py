@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from review.policies.case import Case, Setting, risk
 
 from feedback.estimators import Outputs, State, true_value
 from feedback.estimators.counterfactual import answers_at
@@ -18,7 +19,6 @@ from feedback.estimators.thresholds import (
     risk_threshold,
     worth_a_review,
 )
-from review.policies.case import Case, Setting, risk
 
 COSTS = np.array([[0.0, 20.0], [1.0, 0.0]])
 

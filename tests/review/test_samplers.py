@@ -105,9 +105,10 @@ def test_tau_is_that_of_uniform_review_until_residuals_speak_and_stays_with_the_
     send(cast, 400)
     activate(cast, auto)
     assert SamplerFit.objects.latest("id").parameters["tau"] == 1.0
-    told = samplers.set_evidence(model=cast.model, tau=0.625, evidence={"budget": 0.3, "taus": {}})
+    evidence = {"version": cast.model.champion_id, "tau": 0.625, "budget": 0.3, "taus": {}}
+    told = samplers.refit(model=cast.model, told=samplers.Told(tau=0.625, evidence=evidence))
     assert told is not None
-    assert (told.parameters["tau"], told.evidence["tau"]) == (0.625, 0.625)
+    assert (told.parameters["tau"], told.evidence) == (0.625, evidence)
     # An edit that leaves the budget alone keeps what was learnt; another budget asks anew.
     activate(cast, {**auto, "audit_floor": 0.06})
     assert SamplerFit.objects.latest("id").parameters["tau"] == 0.625
