@@ -87,11 +87,11 @@ class PolicyForm(forms.Form):
         help_text="A person checks this share of cases whatever the model says. It is what makes quality measurable.",
     )
     budget = forms.FloatField(
-        label="Random review budget",
+        label="Review budget",
         required=False,
         min_value=0,
         max_value=1,
-        help_text="Whatever is not held is checked afterwards with this probability. Empty: with that of the floor.",
+        help_text="The share of all cases that a person sees, held ones included. Empty: those and the floor.",
     )
     hold_minutes = forms.FloatField(
         label="A hold waits, in minutes",

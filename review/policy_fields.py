@@ -115,7 +115,7 @@ def _words(document: dict[str, Any]) -> dict[str, str]:
         "Held when the score is below": "never" if fields.confidence is None else number(fields.confidence),
         "Held when the risk reaches": "never" if fields.risk is None else number(fields.risk),
         "Checked at random, at least": share(fields.audit_floor, 1 if fields.audit_floor < 0.1 else 0),
-        "Random review budget": budget,
+        "Review budget": budget,
         "A hold waits": "for ever" if fields.hold_minutes is None else span(fields.hold_minutes * 60),
         "Then the caller is told to": fields.on_timeout if fields.hold_minutes is not None else "–",
     }

@@ -103,7 +103,7 @@ def test_a_moved_threshold_routes_the_next_prediction(world, open_page):
 
 def test_a_policy_that_cannot_be_obeyed_is_refused_beside_its_field(world, open_page):
     page = open_page("erin", "/models/tumours/settings/policy/")
-    page.get_by_label("Random review budget").fill("0.1")
+    page.get_by_label("Review budget").fill("0.1")
     page.get_by_role("button", name="Preview").click()
     page.get_by_text("is not below the budget").wait_for()
     assert page.get_by_label("Check at random").get_attribute("aria-invalid") == "true"
