@@ -18,8 +18,9 @@ from feedback.estimators.sums import Moments
 
 # Fewer labelled rows than this cannot carry a regression of two parameters.
 FEWEST_FOR_TUNING = 10
-# Fewer effective rows than this of the rarer answer cannot tell what a guess explains of a proportion.
+# Where all labels weigh about alike, fewer of the rarer answer than this cannot tell what a guess explains.
 FEWEST_EVENTS = 20.0
+ALIKE = 0.9
 # What is left of sums that cancel to below this share of their size is rounding.
 ROUNDING = 1e-13
 
@@ -145,7 +146,7 @@ def _fit(sums: Totals) -> _Fit | None:
         return None
     first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
     kishes = np.divide(sums.weighed[:, 0] ** 2, sums.weighed[:, 1], out=np.zeros(parts), where=valid)
-    thin = sums.metric in PROPORTIONS and _events(first, kishes) < FEWEST_EVENTS
+    thin = sums.metric in PROPORTIONS and _is_thin(sums, first, kishes)
     if thin:
         top, bottom = _weighted_totals(sums, parts)
         first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
@@ -180,10 +181,11 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
     return value if abs(value) > ROUNDING * size else 0.0
 
 
-def _events(first: Floats, kishes: Floats) -> float:
-    """How many effective labelled rows gave the rarer answer, over the classes of a macro average."""
+def _is_thin(sums: Totals, first: Floats, kishes: Floats) -> bool:
+    """Whether the labels are a plain sample with hardly any of the rarer answer, over all classes that count."""
+    alike = float(kishes.sum()) >= ALIKE * float(sums.seen[:, 1].sum())
     share = np.clip(first, 0.0, 1.0)
-    return float(kishes @ np.minimum(share, 1.0 - share))
+    return alike and float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
 
 
 def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:
@@ -197,8 +199,8 @@ def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:
 def _thin_variance(sums: Totals, first: Floats, scale: Floats, kishes: Floats) -> float:
     """The variance of the weighted mean of a proportion, two pseudo-rows having answered either way.
 
-    With so few rows of the rarer answer neither their residuals nor the scores say how large it is; where
-    the answers are rarer among rows of low propensity it is too large, and never too small.
+    With so few rows of the rarer answer neither their residuals nor the scores say how large it is; what a
+    plain sample says of itself does.
     """
     parts = len(first)
     share = (np.clip(first, 0.0, 1.0) * kishes + 1.0) / (kishes + 2.0)
@@ -236,7 +238,7 @@ def _interval(metric: str, fit: _Fit) -> tuple[float, float, float]:
     guess = shrunk(point, fit.kish)
     spread = guess * (1 - guess)
     effective = spread / max(fit.variance, spread / fit.denominator)
-    return *wilson(point, effective), effective
+    return *wilson(point, effective, student(fit.kish - 1)), effective
 
 
 def _with(plain: Estimate, sums: Totals, fit: _Fit) -> Estimate:
