@@ -102,7 +102,7 @@ def unbiased(table: Floats, shown: Integers, reviewers: Confusion) -> Floats:
 
     >>> reviewers = Confusion(np.array([[[90.0, 10.0], [20.0, 80.0]]]))
     >>> stands = unbiased(np.array([[[0.0], [1.0]]]), np.array([0]), reviewers)
-    >>> np.round(reviewers.shares[0] @ stands[0], 12).tolist()
+    >>> (np.round(reviewers.shares[0] @ stands[0], 12) + 0.0).tolist()
     [[0.0], [1.0]]
     """
     return np.asarray(np.einsum("nok,mkn->mon", reviewers.worth[shown], table), dtype=np.float64)

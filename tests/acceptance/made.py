@@ -33,7 +33,7 @@ def table(name: str = "made", rows: int = ROWS) -> simulation.Table:
     x = rng.normal(size=(rows, 4))
     kind = rng.integers(0, 5, rows)
     gain = np.where(rng.random(rows) < 0.13, rng.gamma(2.0, 1.0, rows), 0.0)
-    logit = 1.5 * x[:, 0] + x[:, 1] * x[:, 2] + 0.6 * (kind - 2) - 2.1 + 0.8 * gain
+    logit = 2.2 * x[:, 0] + 1.2 * x[:, 1] * x[:, 2] + 0.9 * (kind - 2) - 2.6 + 0.8 * gain
     labels = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.int64)
     columns = {f"x{n}": x[:, n] for n in range(4)} | {
         "kind": pd.Categorical.from_codes(kind, list("abcde")).astype(object)
