@@ -68,6 +68,16 @@ def refit(
     )
 
 
+def foreseen(
+    model: RegisteredModel, policy: policies.Policy, *, guess: Floats, least: Floats, weight: Floats | None = None
+) -> sampling.Fit:
+    """The fit that ``refit`` would find for this policy on these rows, newest first; nothing is stored."""
+    newest = slice(0, settings.REVIEWHUB["SAMPLER_ROWS"])
+    tau, _ = _standing_evidence(model, policy.sampling.budget)
+    weight = None if weight is None else weight[newest]
+    return policies.solve(policy, guess=guess[newest], least=least[newest], weight=weight, tau=tau)
+
+
 def set_evidence(*, model: RegisteredModel, tau: float, evidence: Mapping[str, Any]) -> SamplerFit | None:
     """Solve the live sampler with the tau that the residuals of labelled rows speak for."""
     return refit(model=model, tau=tau, evidence={**evidence, "tau": tau})
@@ -125,16 +135,23 @@ def past_of(model: RegisteredModel, policy: policies.Policy) -> Past:
     return Past(batch.guess, policies.least_propensity(policy, batch), ids=tuple(row["id"] for row in rows))
 
 
-def _reference(model: RegisteredModel, policy: policies.Policy, setting: policies.Setting) -> Past:
-    """The champion's confidence on its reference rows, a row per bin; no rows where it has no profile."""
+def reference_confidence(model: RegisteredModel) -> tuple[Floats, Floats]:
+    """The champion's confidence on its reference rows: the middle of each bin and how many rows it holds.
+
+    Both (B,), without empty bins; no bin where the champion has no profile of scores.
+    """
     profile = ReferenceProfile.objects.filter(version=model.champion_id).first()
     found = profile.document.get("confidence") if profile is not None else None
-    if found is None or not any(found["counts"]):
-        return Past(np.zeros(0), np.zeros(0))
+    if found is None:
+        return np.zeros(0), np.zeros(0)
     counts = np.array(found["counts"], dtype=np.float64)
     middles = (np.arange(counts.size) + 0.5) / counts.size
-    guess, weight = middles[counts > 0], counts[counts > 0]
-    return Past(guess, policies.least_on_confidence(policy, setting, guess), weight)
+    return middles[counts > 0], counts[counts > 0]
+
+
+def _reference(model: RegisteredModel, policy: policies.Policy, setting: policies.Setting) -> Past:
+    guess, weight = reference_confidence(model)
+    return Past(guess, policies.least_on_confidence(policy, setting, guess), weight if weight.size else None)
 
 
 def _standing_evidence(model: RegisteredModel, budget: float) -> tuple[float | None, Mapping[str, Any]]:

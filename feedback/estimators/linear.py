@@ -1,0 +1,153 @@
+"""Means of what each row would add by its true class: many questions to the same labels, a few passes each.
+
+The model-assisted estimator of `measure` where the number of rows is known, so that nothing has to be
+linearised: docs/statistics.md, estimator and interval. Tables and beliefs are (K, N), classes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from feedback.estimators.intervals import Z95, Estimate, State, publishable, student, wilson
+from feedback.estimators.metrics import Flags, Floats, Integers
+from feedback.estimators.ratio import FEWEST_FOR_TUNING
+from feedback.estimators.rows import UNKNOWN
+
+NOTHING = 1e-12
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """N rows and what is known of their true class.
+
+    ``beliefs`` (K, N) the model's probabilities, ``labels`` (N,) class indexes, -1 where unknown, ``seen``
+    (N,) the probability q with which a row's label is known by now.
+    """
+
+    beliefs: Floats
+    labels: Integers
+    seen: Floats
+
+    def __len__(self) -> int:
+        return int(self.labels.size)
+
+    @property
+    def known(self) -> Flags:
+        return np.asarray(self.labels != UNKNOWN)
+
+    def where(self, keep: Flags) -> Evidence:
+        return Evidence(self.beliefs[:, keep], self.labels[keep], self.seen[keep])
+
+    def guess(self, table: Floats) -> Floats:
+        """What the model expects each row to add, (N,)."""
+        return np.asarray(np.einsum("kn,kn->n", self.beliefs, table))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean as labels tell it, and as the model's own word has it; the word is None without any row."""
+
+    estimate: Estimate
+    guess: float | None
+
+    @property
+    def measured(self) -> bool:
+        return self.estimate.state is State.OK
+
+    @property
+    def value(self) -> float | None:
+        """What to show: the estimate where there is one, else the model's word."""
+        return self.estimate.point if self.measured else self.guess
+
+
+def mean(evidence: Evidence, table: Floats, *, proportion: bool = False) -> Figure:
+    """The mean of ``table[true class of i, i]`` over all rows.
+
+    ``proportion``: entries lie in [0, 1] and the interval is Wilson's, else Student's. Rows whose entries are
+    all equal need no label. Where a row that does had no chance of one the state is `State.UNSUPPORTED`.
+
+    >>> evidence = Evidence(np.full((2, 4), 0.5), np.array([0, 0, 1, -1]), np.array([1.0, 1.0, 1.0, 0.0]))
+    >>> found = mean(evidence, np.array([[0.0, 1.0, 0.0, 3.0], [1.0, 0.0, 1.0, 3.0]]))
+    >>> found.estimate.point, found.estimate.standard_error, found.guess
+    (1.25, 0.0, 1.125)
+    """
+    n, labels = len(evidence), int(evidence.known.sum())
+    if n == 0:
+        return Figure(Estimate(None, None, None, None, 0.0, State.INSUFFICIENT), None)
+    guess = evidence.guess(table)
+    word = float(guess.mean())
+    doubtful = np.any(np.abs(table - table[0]) > NOTHING, axis=0)
+    q = evidence.seen
+    unsupported = float(np.mean(doubtful & (q <= 0)))
+    if unsupported:
+        nothing = Estimate(None, None, None, None, 0.0, State.UNSUPPORTED, labels=labels, unsupported_share=unsupported)
+        return Figure(nothing, word)
+    rows = np.flatnonzero(doubtful & evidence.known)
+    if rows.size == 0 and doubtful.any():
+        return Figure(Estimate(None, None, None, None, 0.0, State.INSUFFICIENT, labels=labels), word)
+    if rows.size == 0:
+        return Figure(Estimate(word, word, word, 0.0, float(n), State.OK, labels=labels), word)
+    weight = 1.0 / q[rows]
+    b0, b1 = tuned(guess[rows], table[evidence.labels[rows], rows], weight * (weight - 1.0))
+    h = np.where(doubtful, b0 + b1 * guess, table[0])
+    residual = table[evidence.labels[rows], rows] - h[rows]
+    point = float(h.sum() + weight @ residual) / n
+    sampled = float((weight * (weight - 1.0)) @ residual**2)
+    odds = np.where(doubtful, 1.0 / np.where(doubtful, q, 1.0) - 1.0, 0.0)
+    spread = np.maximum(evidence.guess(table * table) - guess**2, 0.0)
+    modelled = float(odds @ (spread + (guess - h) ** 2))
+    error = max(sampled, modelled) ** 0.5 / n
+    kish = float(weight.sum() ** 2 / (weight @ weight))
+    return Figure(_interval(point, error, n, kish, labels, proportion=proportion), word)
+
+
+def tuned(guess: Floats, truth: Floats, weight: Floats) -> tuple[float, float]:
+    """Intercept and slope of the weighted regression of the truth on its guess; (0, 1) where too little can be told.
+
+    >>> tuned(np.array([0.0, 1.0] * 10), np.array([1.0, 3.0] * 10), np.ones(20))
+    (1.0, 2.0)
+    """
+    if np.count_nonzero(weight) < FEWEST_FOR_TUNING:
+        return 0.0, 1.0
+    share = weight / weight.sum()
+    mean_x, mean_y = float(share @ guess), float(share @ truth)
+    across = float(share @ (guess - mean_x) ** 2)
+    if across <= NOTHING:
+        return mean_y, 0.0
+    slope = float(share @ ((guess - mean_x) * (truth - mean_y))) / across
+    return mean_y - slope * mean_x, slope
+
+
+def share_of_total(evidence: Evidence, table: Floats, part: Floats) -> Figure:
+    """sum(part * table) / sum(table): the share of a total that lies in a part, ``part`` (N,) in [0, 1].
+
+    The interval is that of the linearised ratio, cut to [0, 1]. None where the total is nothing.
+    """
+    above, below = mean(evidence, table * part), mean(evidence, table)
+    word = above.guess / below.guess if above.guess is not None and below.guess else None
+    top, bottom = above.estimate.point, below.estimate.point
+    worst = below.estimate if not below.measured else above.estimate
+    if top is None or bottom is None or bottom <= NOTHING:
+        return Figure(Estimate(None, None, None, None, 0.0, worst.state, labels=worst.labels), word)
+    ratio = top / bottom
+    error = (mean(evidence, table * (part - ratio)).estimate.standard_error or 0.0) / bottom
+    low, high = max(0.0, ratio - Z95 * error), min(1.0, ratio + Z95 * error)
+    found = Estimate(
+        min(1.0, max(0.0, ratio)), low, high, error, below.estimate.effective_n, below.estimate.state,
+        labels=below.estimate.labels,
+    )  # fmt: skip
+    return Figure(found, word)
+
+
+def _interval(point: float, error: float, n: int, kish: float, labels: int, *, proportion: bool) -> Estimate:
+    if not proportion:
+        half = student(kish - 1) * error
+        return Estimate(point, point - half, point + half, error, kish, publishable(kish, None), labels=labels)
+    point = min(1.0, max(0.0, point))
+    # Pulled towards one half by two pseudo-rows, so that a window without an error keeps a variance.
+    pulled = (point * kish + 1) / (kish + 2)
+    size = float(n) if error <= NOTHING else pulled * (1 - pulled) / error**2
+    low, high = wilson(point, size)
+    return Estimate(point, low, high, error, kish, publishable(kish, high - low), labels=labels)
