@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from feedback.estimators.intervals import Estimate, State
 from feedback.estimators.linear import Evidence, Figure, mean
 from feedback.estimators.metrics import Flags, Floats, Integers
 from feedback.estimators.thresholds import Prices

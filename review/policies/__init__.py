@@ -1,6 +1,6 @@
 """The policy document: its faults, its meaning, and the one choice it makes about each prediction. Pure."""
 
-from review.policies.batch import Batch, Floats, Setting
+from review.policies.batch import Batch, Floats, Integers, Setting
 from review.policies.budget import batch_on_confidence, floor_share, least_on_confidence, on_confidence, solve
 from review.policies.choice import choose_many, gate_unrouted, least_propensity
 from review.policies.choices import Choice, Choices
@@ -20,6 +20,7 @@ __all__ = [
     "Floats",
     "Floor",
     "Hold",
+    "Integers",
     "Policy",
     "Rule",
     "Sampling",

@@ -81,7 +81,7 @@ def test_a_moved_threshold_routes_the_next_prediction(world, open_page):
     row = page.get_by_role("row", name="Held when the score is below")
     assert row.get_by_role("cell").all_inner_texts()[0] == "0.75"
     assert "0.95" in row.inner_text()
-    page.get_by_text("On the last 6 predictions").wait_for()
+    page.get_by_text("Replayed on the last 6 predictions").wait_for()
     assert PolicyVersion.objects.count() == 1
     page.get_by_role("button", name="Activate in place of policy 1").click()
     page.get_by_text("Policy 2 is live. New").wait_for()
@@ -101,7 +101,8 @@ def test_a_moved_threshold_routes_the_next_prediction(world, open_page):
 
 def test_a_policy_that_cannot_be_obeyed_is_refused_beside_its_field(world, open_page):
     page = open_page("erin", "/models/tumours/settings/policy/")
-    page.get_by_label("Random review budget").fill("0.1")
+    page.get_by_label("Draw for review").select_option("uniform")
+    page.get_by_label("Review budget").fill("0.1")
     page.get_by_role("button", name="Preview").click()
     page.get_by_text("is not below the budget").wait_for()
     assert page.get_by_label("Check at random").get_attribute("aria-invalid") == "true"

@@ -126,7 +126,7 @@ def test_preview_of_nothing_has_no_shares(owner: APIClient) -> None:
     assert (answer["predictions"], answer["reviewed"], answer["difference"]["held"]) == (0, None, None)
 
 
-@pytest.mark.parametrize("query", ["last=0", "last=-1", "last=many", "last=1e3", "last=20001", "first=3"])
+@pytest.mark.parametrize("query", ["last=0", "last=-1", "last=many", "last=1e3", "last=200001", "half_width=0", "half_width=nan", "half_width=x", "first=3"])
 def test_preview_refuses_other_parameters(owner: APIClient, query: str) -> None:
     assert post(owner, f"/policies/preview/?{query}", HOLD_ALL).status_code == 400
 
