@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from feedback.estimators.intervals import Z95
+from feedback.estimators.linear import tuned
 from feedback.estimators.metrics import Floats
 
 # As for the sampler: fewer labelled rows say less about the spread than the model's own word.
@@ -14,7 +15,6 @@ FEWEST_LABELS = 200
 LEAST_VARIANCE = 1e-4
 MOST_VARIANCE = 0.25
 BISECTIONS = 24
-NARROWEST_BUDGET = 0.01
 
 
 def residual_variance(guess: Floats, right: Floats, seen: Floats) -> Floats:
@@ -31,8 +31,9 @@ def residual_variance(guess: Floats, right: Floats, seen: Floats) -> Floats:
     rows = np.flatnonzero(~np.isnan(right) & (seen > 0))
     if rows.size >= FEWEST_LABELS:
         m, y, weight = guess[rows], right[rows], 1.0 / seen[rows]
-        squared = (y - _fitted(m, y, weight)(m)) ** 2
-        spread = _fitted(spread[rows], squared, weight)(spread)
+        b0, b1 = tuned(m, y, weight)
+        c0, c1 = tuned(spread[rows], (y - b0 - b1 * m) ** 2, weight)
+        spread = c0 + c1 * spread
     return np.asarray(np.clip(spread, LEAST_VARIANCE, MOST_VARIANCE))
 
 
@@ -53,12 +54,12 @@ def half_width(variance: Floats, propensity: Floats, rows: float | None = None) 
 def budget_for(wanted: float, width: Callable[[float], float | None]) -> float | None:
     """The least budget whose half width is at most ``wanted``; None where none is, even for reviewing everything.
 
-    ``width`` gives the half width of a budget and falls with it.
+    ``width`` gives the half width of a budget and falls with it. 0 where it takes no budget at all.
 
-    >>> round(budget_for(0.02, lambda budget: 1.96 * (0.09 * (1 - budget) / budget / 1000) ** 0.5), 3)
+    >>> round(budget_for(0.02, lambda budget: 1.96 * (0.09 * (1 / max(budget, 0.01) - 1) / 1000) ** 0.5), 3)
     0.464
     """
-    low, high = NARROWEST_BUDGET, 1.0
+    low, high = 0.0, 1.0
     if not _reaches(width(high), wanted):
         return None
     if _reaches(width(low), wanted):
@@ -72,11 +73,3 @@ def budget_for(wanted: float, width: Callable[[float], float | None]) -> float |
 def _reaches(width: float | None, wanted: float) -> bool:
     return width is not None and width <= wanted
 
-
-def _fitted(x: Floats, y: Floats, weight: Floats) -> Callable[[Floats], Floats]:
-    """The line of the weighted least squares of y on x; the mean where x is the same for all."""
-    share = weight / weight.sum()
-    mean_x, mean_y = float(share @ x), float(share @ y)
-    across = float(share @ (x - mean_x) ** 2)
-    slope = float(share @ ((x - mean_x) * (y - mean_y))) / across if across > 1e-12 else 0.0
-    return lambda z: np.asarray(mean_y + slope * (z - mean_x))

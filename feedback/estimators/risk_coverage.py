@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feedback.estimators.linear import Evidence, Figure, mean, share_of_total
+from feedback.estimators.linear import Evidence, Figure, mean, shares_of_total
 from feedback.estimators.metrics import Floats
 
 COVERAGES = tuple(np.round(np.arange(0.1, 1.01, 0.1), 1).tolist())
@@ -73,4 +73,5 @@ def recall_at_budgets(evidence: Evidence, doubt: Floats, wrongs: Floats) -> list
     """The share of all wrong answers that each of BUDGETS would meet."""
     if doubt.size == 0:
         return []
-    return [Caught(budget, share_of_total(evidence, wrongs, riskiest(doubt, budget))) for budget in BUDGETS]
+    found = shares_of_total(evidence, wrongs, [riskiest(doubt, budget) for budget in BUDGETS])
+    return [Caught(budget, share) for budget, share in zip(BUDGETS, found, strict=True)]

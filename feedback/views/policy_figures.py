@@ -62,6 +62,7 @@ def shown(found: WhatIf) -> dict[str, Any]:
         "curve": _curve(found),
         "recall": [{"budget": caught.budget, **_share_cell(caught.share)} for caught in found.recall],
         "wanted": found.wanted,
+        "points": None if found.wanted is None else number(100 * found.wanted, 3),
         "budget": found.budget,
     }
 
@@ -98,7 +99,7 @@ def _consequences(found: WhatIf) -> list[dict[str, Any]]:
     rate = found.past.per_day
     factor, unit = (PER, f"per {number(PER)} predictions") if rate is None else (rate, "a day")
     rows = [
-        _row(f"Reviews {unit}", _both(found, lambda side: _plain(side.found.reviewed * factor))),
+        _reviews(found, factor, unit),
         _hours(found, factor, unit),
         _errors(f"Errors that pass unseen, {unit}", found, "passed", factor),
         _errors(f"Errors that a person meets, {unit}", found, "caught", factor),
@@ -121,17 +122,37 @@ def _row(
     return {"name": name, "note": note, "live": cells[0], "new": cells[1], "difference": difference}
 
 
-def _plain(x: float | None) -> dict[str, str]:
-    return NONE if x is None else {"text": number(x, 3), "range": ""}
+def _reviews(found: WhatIf, factor: float, unit: str) -> dict[str, Any]:
+    cells = _both(found, lambda side: _plain(number(side.found.reviewed * factor, 3)))
+    return _row(f"Reviews {unit}", cells, _less(found, lambda side: side.found.reviewed * factor, _signed))
+
+
+def _plain(text: str) -> dict[str, str]:
+    return {"text": text, "range": ""}
+
+
+def _less(found: WhatIf, of: Callable[[Side], float | None], words: Callable[[float], str]) -> dict[str, str]:
+    """New less live of something that is known without error."""
+    new, live = of(found.new), None if found.live is None else of(found.live)
+    return NONE if new is None or live is None else _plain(words(new - live))
 
 
 def _hours(found: WhatIf, factor: float, unit: str) -> dict[str, Any]:
-    seconds, name = found.seconds, f"Reviewer hours {unit}"
-    if seconds is None:
-        return _row(name, _both(found, lambda _: {"text": "not measured yet", "range": ""}))
-    cells = _both(found, lambda side: _plain(side.found.reviewed * factor * seconds / HOUR))
+    each, name = found.seconds, f"Reviewer time {unit}"
+    if each is None:
+        return _row(name, _both(found, lambda _: _plain("not measured yet")))
+
+    def seconds(side: Side) -> float:
+        return side.found.reviewed * factor * each
+
     decisions = "decision" if found.timed == 1 else f"{number(found.timed)} decisions"
-    return _row(name, cells, note=f"{span(seconds)} each, over the last {decisions}")
+    note = f"{span(each)} each, over the last {decisions}"
+    cells = _both(found, lambda side: _plain(_hours_of(seconds(side))))
+    return _row(name, cells, _less(found, seconds, lambda x: _sign(x) + _hours_of(abs(x))), note)
+
+
+def _hours_of(seconds: float) -> str:
+    return f"{number(seconds / HOUR, 3)} h" if seconds >= HOUR else span(seconds)
 
 
 def _errors(name: str, found: WhatIf, key: str, factor: float) -> dict[str, Any]:
@@ -143,12 +164,16 @@ def _errors(name: str, found: WhatIf, key: str, factor: float) -> dict[str, Any]
 def _width(found: WhatIf) -> dict[str, Any]:
     """Half the width of the interval of accuracy, over a week where its traffic is known."""
 
+    def width(side: Side) -> float | None:
+        return side.width if found.past.per_day is None else side.week
+
     def cell(side: Side) -> dict[str, str]:
-        width = side.width if found.past.per_day is None else side.week
-        return NONE if width is None else {"text": f"± {share(width, 1)}", "range": ""}
+        half = width(side)
+        return NONE if half is None else _plain(f"± {number(100 * half, 2)} points")
 
     over = f"{number(found.rows)} predictions" if found.past.per_day is None else "a week"
-    return _row(f"Accuracy of {over} will be known to", _both(found, cell), note="95 % interval, planned")
+    difference = _less(found, width, lambda x: f"{_signed(100 * x, 2)} points")
+    return _row(f"Accuracy of {over} is known to", _both(found, cell), difference, "95 % interval, planned")
 
 
 def _cell(figure: Figure | None) -> dict[str, str]:
@@ -173,11 +198,12 @@ def _told(figure: Figure | None, words: Callable[[float | None], str]) -> dict[s
     return {"text": words(e.point), "range": f"{words(e.low)} to {words(e.high)}"}
 
 
-def _signed(x: float | None) -> str:
-    if x is None:
-        return "–"
-    text = number(abs(x), 3)
-    return text if float(text.replace(",", "")) == 0 else f"{'+' if x > 0 else '−'}{text}"
+def _signed(x: float | None, digits: int = 3) -> str:
+    return "–" if x is None else _sign(x) + number(abs(x), digits)
+
+
+def _sign(x: float) -> str:
+    return "+" if x > 0 else "−" if x < 0 else ""
 
 
 def _curve(found: WhatIf) -> dict[str, Any] | None:

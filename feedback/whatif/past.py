@@ -6,7 +6,7 @@ PostgreSQL's binary COPY of columns of eight bytes has rows of one length, which
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from feedback.estimators.linear import Evidence
 from feedback.estimators.rows import UNKNOWN
 from models_registry.models import RegisteredModel
-from review import policies, policy_facts, samplers
+from review import policies, policy_facts, rules, samplers
 from review.models import Prediction
 from review.policies import Floats, Integers
 
@@ -50,10 +50,15 @@ _COPY = """
         ORDER BY p.id DESC LIMIT %(last)s
     ) TO STDOUT (FORMAT binary)
 """
+# Aggregates of one query take its rows in one order.
 _CELLS = """
-    SELECT json_agg(json_build_array(p.id, {cells}))::text
-    FROM review_prediction p {join} WHERE p.model_id = %s AND p.id BETWEEN %s AND %s
+    SELECT array_agg(p.id), {cells} FROM review_prediction p {join} WHERE p.model_id = %s AND p.id BETWEEN %s AND %s
 """
+# Where the values of a field's kind are, and the join that reaches them.
+_PLACES = {
+    "feature": ("f.features", "LEFT JOIN review_predictionpayload f ON f.prediction_id = p.id"),
+    "group": ("p.groups", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -159,8 +164,7 @@ def _batch(
         rows = list(Prediction.objects.filter(pk__in=ids.tolist()).order_by("-id").values(*policy_facts.COLUMNS))
         policy_facts.add_features(rows, {model.pk: list(asking)})
         return policy_facts.batch_of(setting, rows)
-    asked = sorted(set().union(*(policy.fields for policy in asking)))
-    named = {kind: [name.partition(".")[2] for name in asked if name.startswith(f"{kind}.")] for kind in _PLACES}
+    asked = set().union(*(policy.fields for policy in asking))
     return policies.Batch(
         setting=setting,
         scores=scores,
@@ -168,29 +172,28 @@ def _batch(
         confidence=columns["confidence"],
         guess=columns["confidence"],
         value=columns["value"],
-        features=_records(model, ids, "feature", named["feature"]),
-        groups=_records(model, ids, "group", named["group"]),
+        columns={name: column for kind in _PLACES for name, column in _cells(model, ids, kind, asked).items()},
     )
 
 
-# Where the cells of a field's kind are, and the join that reaches them.
-_PLACES = {
-    "feature": ("f.features", "JOIN review_predictionpayload f ON f.prediction_id = p.id"),
-    "group": ("p.groups", ""),
-}
-
-
-def _records(model: RegisteredModel, ids: Integers, kind: str, names: list[str]) -> list[dict[str, Any]] | None:
-    """Per row the named cells of its features or groups, and no other."""
+def _cells(model: RegisteredModel, ids: Integers, kind: str, asked: Set[str]) -> dict[str, rules.Column]:
+    """The asked fields of one kind, by name, as columns in the order of the ids."""
+    names = sorted(name for name in asked if name.startswith(f"{kind}."))
     if not names:
-        return None
-    column, join = _PLACES[kind]
-    query = _CELLS.format(cells=", ".join([f"{column} -> %s"] * len(names)), join=join)
+        return {}
+    place, join = _PLACES[kind]
+    query = _CELLS.format(cells=", ".join([f"json_agg({place} -> %s)::text"] * len(names)), join=join)
+    keys = [name.partition(".")[2] for name in names]
     with connection.cursor() as cursor:
-        cursor.execute(query, [*names, model.pk, int(ids.min()), int(ids.max())])
-        (text,) = cursor.fetchone()
-    found = {cells[0]: dict(zip(names, cells[1:], strict=True)) for cells in msgspec.json.decode(text or "[]")}
-    return [found.get(pk, {}) for pk in ids.tolist()]
+        cursor.execute(query, [*keys, model.pk, int(ids.min()), int(ids.max())])
+        found, *cells = cursor.fetchone()
+    known = np.array(found or [], dtype=np.int64)
+    order = np.argsort(known)
+    rows = order[np.searchsorted(known, ids, sorter=order)].tolist()
+    return {
+        name: rules.column_of([values[row] for row in rows])
+        for name, values in zip(names, (msgspec.json.decode(text) for text in cells), strict=True)
+    }
 
 
 def _reference(model: RegisteredModel) -> Past:

@@ -216,7 +216,10 @@ def _moves(past: Past, before: policies.Choices, after: policies.Choices) -> lis
 
 
 def _budget(past: Past, found: previews.Replay, variance: Floats, rows: int, wanted: float) -> float | None:
-    """The budget whose sampler would make the interval that narrow, of the policy's own kind or uniform."""
+    """The budget whose sampler would make the interval that narrow, of the policy's own kind or uniform.
+
+    0 where gates, audits and floors do so without any sampling.
+    """
     some = slice(None, None, max(1, len(past) // ROWS_FOR_A_BUDGET))
     guess, least, spread = past.batch.guess[some], found.unsampled[some], variance[some]
     policy = found.policy
