@@ -148,6 +148,11 @@ PREVIEW_ANSWER = document(
         "type": ["object", "null"],
         "description": "what buys the half width that was asked for",
     },
+    proposal={
+        **document(risk=NUMBER_OR_NULL, confidence=NUMBER_OR_NULL, saved=_NUMBER, reviewed=_NUMBER),
+        "type": ["object", "null"],
+        "description": "the threshold of declared prices, by the scores' word; `saved` per 1,000 decisions",
+    },
     moves={
         "type": "array",
         "items": document(**{"from": TEXT, "to": TEXT}, count=WHOLE, examples={"type": "array", "items": TEXT}),

@@ -72,4 +72,3 @@ def budget_for(wanted: float, width: Callable[[float], float | None]) -> float |
 
 def _reaches(width: float | None, wanted: float) -> bool:
     return width is not None and width <= wanted
-

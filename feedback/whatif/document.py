@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,7 @@ def preview_document(found: WhatIf) -> dict[str, Any]:
         "points": {"new": _point(found.new.found), "live": None if found.live is None else _point(found.live.found)},
         "recall": [{"budget": caught.budget, "share": figure(caught.share)} for caught in found.recall],
         "budget": None if found.wanted is None else {"half_width": found.wanted, "budget": found.budget},
+        "proposal": None if found.proposal is None else asdict(found.proposal),
         "moves": [
             {"from": move.before, "to": move.after, "count": move.count, "examples": [str(pk) for pk in move.examples]}
             for move in found.moves or []

@@ -14,6 +14,7 @@ from feedback.estimators.linear import Figure, mean
 from feedback.estimators.metrics import Floats
 from feedback.estimators.thresholds import Prices
 from feedback.whatif.past import Past, load
+from feedback.whatif.proposals import Proposed, proposal
 from models_registry.errors import Fault
 from models_registry.models import RegisteredModel
 from review import policies, policy_versions, previews, sampling
@@ -82,6 +83,7 @@ class WhatIf:
     recall: list[risk_coverage.Caught]
     wanted: float | None
     budget: float | None
+    proposal: Proposed | None
     warnings: list[Fault]
 
     @property
@@ -119,6 +121,7 @@ def what_if(*, model: RegisteredModel, document: Any, last: int = LAST, half_wid
         recall=risk_coverage.recall_at_budgets(past.evidence, 1.0 - past.batch.guess, tables.wrong),
         wanted=half_width,
         budget=None if half_width is None else _budget(past, new.replay, variance, rows, half_width),
+        proposal=proposal(model, past, tables.prices),
         warnings=previews.warnings(model, document, new.replay),
     )
 
