@@ -137,14 +137,14 @@ def claim_plan() -> str:
     """The index that the claim's inner scan uses."""
     from django.db import connection
 
-    from review import queue
+    from review import claims
     from review.models import ReviewQueue
 
     line = ReviewQueue.objects.get()
     models = list(line.models.values_list("pk", flat=True))
-    values = {"queue": line.pk, "models": models, "holder": "plan", "count": 1, "item": None}
+    values = {"queue": line.pk, "models": models, "holder": "plan", "count": 1, **claims.terms()}
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (FORMAT JSON) " + queue._TAKE_FRESH, values)
+        cursor.execute("EXPLAIN (FORMAT JSON) " + claims.FRESH, values)
         plan = json.dumps(cursor.fetchone()[0])
     return next((name for name in ("item_claim_order",) if name in plan), "none") + (
         " without sort" if '"Sort"' not in plan else " with a sort"
@@ -201,15 +201,15 @@ def raw_claims(holder: str) -> Callable[[], None]:
 
 
 def claim_statements(holder: str) -> Callable[[], None]:
-    from review import queue
+    from review import claims, queue
     from review.models import ReviewQueue
 
     line = ReviewQueue.objects.get()
     models = list(line.models.values_list("pk", flat=True))
 
     def call() -> None:
-        values = {"queue": line.pk, "models": models, "holder": holder, "count": 1, "item": None}
-        assert queue._take(queue._TAKE_FRESH, values)
+        values = {"queue": line.pk, "models": models, "holder": holder, "count": 1, **claims.terms()}
+        assert queue._take(claims.FRESH, values)
 
     return call
 

@@ -174,6 +174,58 @@ class TrainingRun(models.Model):
         return TrainingRun.objects.filter(pk=self.pk, finished_at__isnull=False).exists()
 
 
+class Alert(models.Model):
+    """Something about a model that a person should look at, with its evidence.
+
+    One cause is one row for as long as it lasts: seen again, it counts up. ``subject`` tells causes of
+    one kind apart; it is empty where there is but one.
+    """
+
+    class Severity(models.TextChoices):
+        WARNING = "warning"
+        CRITICAL = "critical"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        ACKNOWLEDGED = "acknowledged"
+        RESOLVED = "resolved"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="alerts")
+    kind = models.CharField(max_length=40)
+    subject = models.CharField(max_length=200, blank=True)
+    severity = models.CharField(max_length=8, choices=Severity, default=Severity.WARNING)
+    title = models.CharField(max_length=300)
+    detail = models.JSONField(default=dict)
+    state = models.CharField(max_length=12, choices=State, default=State.OPEN)
+    times_seen = models.PositiveIntegerField(db_default=1)
+    opened_at = models.DateTimeField(db_default=DatabaseNow())
+    last_seen_at = models.DateTimeField(db_default=DatabaseNow())
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=150, blank=True, db_default="")
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # Acknowledged is not over: while it lasts, the same cause must not open a second alert.
+            models.UniqueConstraint(
+                fields=["model", "kind", "subject"], condition=Q(resolved_at__isnull=True), name="alert_one_unresolved"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "acknowledged"], resolved_at__isnull=True)
+                | Q(state="resolved", resolved_at__isnull=False),
+                name="alert_resolved_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(acknowledged_at__isnull=True, acknowledged_by="") & ~Q(state="acknowledged")
+                | Q(acknowledged_at__isnull=False) & ~Q(acknowledged_by="") & ~Q(state="open"),
+                name="alert_acknowledged_by_somebody",
+            ),
+            models.CheckConstraint(condition=Q(severity__in=["warning", "critical"]), name="alert_severity_known"),
+        ]
+        indexes = [models.Index(fields=["model", "-id"], name="alert_by_model")]
+
+
 class SimulatedTruth(models.Model):
     """The true class of a generated prediction. Exists for simulated models only, for comparison."""
 

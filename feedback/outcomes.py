@@ -78,7 +78,7 @@ def _event(
     definition = definitions.get((model.pk, body.get("definition")))
     if definition is None:
         faults.append(Fault(f"{at}/definition", "unknown_definition", "this model has no such label definition"))
-    if body["value"] not in model.classes:
+    if body["value"] not in model.classes and not _mapped(body, definition):
         known = ", ".join(model.classes)
         faults.append(Fault(f"{at}/value", "unknown_class", f"{body['value']!r} is not one of the classes {known}"))
     observed_at = _time(body["observed_at"])
@@ -98,6 +98,15 @@ def _event(
         final=body.get("final", True),
         observed_at=observed_at,
         before_prediction=observed_at < prediction.occurred_at,
+    )
+
+
+def _mapped(body: dict[str, Any], definition: LabelDefinition | None) -> bool:
+    """Whether this is implicit feedback whose value the definition says the meaning of."""
+    return (
+        body["kind"] == OutcomeEvent.Kind.IMPLICIT
+        and definition is not None
+        and body["value"] in definition.implicit.get(body["source"], {})
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
+from feedback.estimators.guess import residuals, temperature
 from feedback.models import Label
 from models_registry.models import RegisteredModel
 from review import samplers, sampling
@@ -26,11 +27,14 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Labelled:
     """Of N past rows: ``right`` whether the model's answer was the label, ``seen`` the probability that the
-    label is known by now; both (N,), nan and 0 where it is not known.
+    label is known by now; both (N,), nan and 0 where it is not known. ``place`` is the label's class index,
+    -1 where it is not known, ``champion`` whether the version that serves now made the prediction.
     """
 
     right: Floats
     seen: Floats
+    place: NDArray[np.int64]
+    champion: NDArray[np.bool_]
 
     @property
     def weight(self) -> Floats:
@@ -52,23 +56,31 @@ def fit_due() -> int:
 
 
 def fit(model: RegisteredModel) -> SamplerFit | None:
-    """Solve the model's live sampler, with the tau that its labelled rows speak for where the policy asks."""
+    """Solve the model's live sampler, with what its labelled rows say where they say anything.
+
+    They tell the temperature of the champion's scores and, where the policy leaves it open, tau.
+    """
     policy = samplers.sampler_of(samplers.live_policy(model))
-    if policy is None or policy.sampling.kind != "active" or policy.sampling.tau is not None:
-        return samplers.refit(model=model)
+    if policy is None:
+        return None
     past = samplers.past_of(model, policy)
-    if not past.ids:
+    if past.scores is None or past.predicted is None:
         return samplers.refit(model=model)
-    labelled = labels_of(past.ids)
+    labelled = labels_of(model, past.ids)
+    known = (labelled.place >= 0) & labelled.champion
+    trust = temperature(past.scores[known], labelled.place[known], labelled.weight[known])
+    past = past.at(trust)
     residual = residuals(labelled.right, past.guess, labelled.seen)
-    budget, weight = policy.sampling.budget, labelled.weight
-    tau = sampling.choose_tau(budget=budget, guess=past.guess, least=past.least, residual=residual, weight=weight)
-    return samplers.set_evidence(model=model, tau=tau, evidence=evidence(budget, past, residual, weight))
+    budget, weight, tau = policy.sampling.budget, labelled.weight, None
+    if policy.sampling.kind == "active" and policy.sampling.tau is None:
+        tau = sampling.choose_tau(budget=budget, guess=past.guess, least=past.least, residual=residual, weight=weight)
+    told = {"version": model.champion_id, "tau": tau, **evidence(budget, past, residual, weight)}
+    return samplers.refit(model=model, told=samplers.Told(tau=tau, temperature=trust, evidence=told))
 
 
-def labels_of(ids: tuple[int, ...]) -> Labelled:
+def labels_of(model: RegisteredModel, ids: tuple[int, ...]) -> Labelled:
     """The standing review labels of drawn rows, in the order of the prediction ids."""
-    columns = ("prediction_id", "propensity", "review", "prediction__predicted")
+    columns = ("prediction_id", "propensity", "review", "prediction__predicted", "prediction__version_id")
     routed = {row[0]: row[1:] for row in RoutingDecision.objects.filter(pk__in=ids).values_list(*columns)}
     standing = Label.objects.filter(
         prediction__in=ids, retired_at__isnull=True, source=Label.Source.REVIEW, selection=Label.Selection.DRAW
@@ -76,33 +88,14 @@ def labels_of(ids: tuple[int, ...]) -> Labelled:
     known = dict(standing.values_list("prediction_id", "value"))
     arrived = _arrived(routed, known)
     right, seen = np.full(len(ids), np.nan), np.zeros(len(ids))
+    index, champion = np.full(len(ids), -1), np.zeros(len(ids), dtype=bool)
+    classes = {name: number for number, name in enumerate(model.classes)}
     for place, pk in enumerate(ids):
-        propensity, review, predicted = routed[pk]
+        propensity, review, predicted, version = routed[pk]
         if pk in known and review in arrived:
             right[place], seen[place] = known[pk] == predicted, propensity * arrived[review]
-    return Labelled(right, seen)
-
-
-def residuals(right: Floats, guess: Floats, seen: Floats) -> Floats:
-    """d - h of accuracy per row, 0 where there is no label: what is left of ``right`` after its regression on m.
-
-    ``seen`` q (N,) is the probability that the label is known, 0 where it is not. The weights (1 - q) / q²
-    are those of the estimator whose variance is at stake.
-
-    >>> residuals(np.array([1.0, 0.0, np.nan, 1.0]), np.full(4, 0.8), np.array([0.5, 0.5, 0.0, 0.5])).round(6).tolist()
-    [0.333333, -0.666667, 0.0, 0.333333]
-    """
-    rows = seen > 0
-    found = np.zeros(right.size)
-    if not rows.any():
-        return found
-    root = np.sqrt((1.0 - seen[rows]) / seen[rows] ** 2)
-    if np.count_nonzero(root) < 2:
-        root = 1.0 / seen[rows]
-    design = np.column_stack([np.ones(int(rows.sum())), guess[rows]])
-    line, *_ = np.linalg.lstsq(design * root[:, None], right[rows] * root, rcond=None)
-    found[rows] = right[rows] - design @ line
-    return found
+            index[place], champion[place] = classes.get(known[pk], -1), version == model.champion_id
+    return Labelled(right, seen, index, champion)
 
 
 def evidence(budget: float, past: samplers.Past, residual: Floats, weight: Floats) -> dict[str, Any]:
@@ -123,6 +116,6 @@ def _arrived(routed: dict[int, Any], known: dict[int, str]) -> dict[str, float]:
     """Per review kind the share of drawn rows whose label is known by now."""
     shares = {}
     for kind in ("gate", "audit"):
-        drawn = [pk for pk, (_, review, _) in routed.items() if review == kind]
+        drawn = [pk for pk, (_, review, *_) in routed.items() if review == kind]
         shares[kind] = sum(pk in known for pk in drawn) / len(drawn) if drawn else 1.0
     return shares

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from models_registry.training.pipelines import ESTIMATORS
 
 if TYPE_CHECKING:
-    from feedback.models import DatasetSnapshot, Label, TrainingRun
+    from feedback.models import Alert, DatasetSnapshot, Label, TrainingRun
     from feedback.outcomes import Recorded
     from models_registry.models import GateResult
 
@@ -134,4 +134,23 @@ def gate_body(result: GateResult) -> dict[str, Any]:
         "blocking": result.blocking,
         "reason": result.reason,
         "evidence": result.evidence,
+    }
+
+
+def alert_body(alert: Alert) -> dict[str, Any]:
+    """One alert with its evidence, and who has seen it."""
+    return {
+        "id": str(alert.pk),
+        "kind": alert.kind,
+        "subject": alert.subject or None,
+        "severity": alert.severity,
+        "title": alert.title,
+        "detail": alert.detail,
+        "state": alert.state,
+        "times_seen": alert.times_seen,
+        "opened_at": alert.opened_at,
+        "last_seen_at": alert.last_seen_at,
+        "acknowledged_at": alert.acknowledged_at,
+        "acknowledged_by": alert.acknowledged_by or None,
+        "resolved_at": alert.resolved_at,
     }

@@ -7,12 +7,14 @@ import time
 from celery import shared_task
 from django.conf import settings
 
-from feedback import datasets, labels, retraining, sampler_evidence
+from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence
 from models_registry.doorbells import Doorbell
+from models_registry.models import RegisteredModel
 
 # Well inside the soft time limit; what is left over is rung for again.
 BUDGET_SECONDS = 10.0
 _SNAPSHOT_SECONDS = settings.REVIEWHUB["TRAINING_SECONDS"]
+_AUDIT_SECONDS = 900
 # The fit has its own clock in the child; before it a snapshot may be built, after it the candidate is checked.
 _TRAINING_SECONDS = settings.REVIEWHUB["TRAINING_SECONDS"] + settings.REVIEWHUB["CHECK_SECONDS"] + 600
 
@@ -26,6 +28,13 @@ def pull_labels() -> None:
         if time.monotonic() > deadline:
             ring_labels()
             return
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def audit_propensities() -> None:
+    """Ask of every model whether its reviews match their stored propensities, and tell by an alert."""
+    for model in RegisteredModel.objects.order_by("id"):
+        propensity_audit.audit(model)
 
 
 @shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from feedback.api import labels, outcomes, policies, predictions, quality, retrainings, snapshots
+from feedback.api import alerts, labels, outcomes, policies, predictions, quality, retrainings, snapshots
+from feedback.views import alerts as alert_pages
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
 from feedback.views import models as model_pages
@@ -30,6 +31,8 @@ api_urlpatterns: list[Any] = [
     re_path(
         r"^models/(?P<slug>[-\w]+)/snapshots/(?P<pk>[^/]+)/parts/(?P<place>[^/]+)/?$", snapshots.SnapshotFile.as_view()
     ),
+    path("models/<slug:slug>/alerts/", alerts.AlertList.as_view()),
+    path("models/<slug:slug>/alerts/<str:pk>/acknowledge/", alerts.AlertAcknowledgement.as_view()),
     path("models/<slug:slug>/retrainings/", retrainings.RetrainingList.as_view()),
     path("models/<slug:slug>/retrainings/<str:pk>/", retrainings.RetrainingDetail.as_view()),
 ]
@@ -41,6 +44,7 @@ urlpatterns: list[Any] = [
     path("models/<slug:slug>/versions/<str:version>/promote/", model_pages.promote, name="promote"),
     path("models/<slug:slug>/rollback/", model_pages.rollback, name="rollback"),
     path("models/<slug:slug>/retrain/", model_pages.retrain, name="retrain"),
+    path("models/<slug:slug>/alerts/<int:pk>/acknowledge/", alert_pages.acknowledge, name="acknowledge-alert"),
     path("models/<slug:slug>/runs/", model_pages.runs, name="runs"),
     path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),

@@ -14,6 +14,7 @@ from models_registry.errors import Fault
 from models_registry.schemas import pointer
 
 MAX_CLASSES = 1000
+MAX_SOURCES = 100
 _VISIBLE = {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f]*$", "allOf": [{"pattern": r"\S"}]}
 CLASS_NAME: dict[str, Any] = {**_VISIBLE, "minLength": 1, "maxLength": 100}
 REASON_CODE: dict[str, Any] = {**_VISIBLE, "minLength": 1, "maxLength": 80}
@@ -53,6 +54,18 @@ DEFINITION: dict[str, Any] = {
         "reason_codes": {
             "type": "object",
             "additionalProperties": {"type": "array", "items": REASON_CODE, "maxItems": 100, "uniqueItems": True},
+        },
+        "implicit": {
+            "type": "object",
+            "description": "what implicit feedback means: by source, the class of each value",
+            "propertyNames": CLASS_NAME,
+            "maxProperties": MAX_SOURCES,
+            "additionalProperties": {
+                "type": "object",
+                "propertyNames": CLASS_NAME,
+                "maxProperties": MAX_CLASSES,
+                "additionalProperties": CLASS_NAME,
+            },
         },
     },
     "required": ["classes", "guidelines"],
@@ -97,6 +110,7 @@ def definition_faults(body: Any, known: list[str]) -> list[Fault]:
             found.append(Fault(f"/classes/{place}", "unknown_class", f"the model has no class {name!r}"))
     if classes and (missing := [name for name in known if name not in classes]):
         found.append(Fault("/classes", "incomplete", f"the model's class {missing[0]!r} is missing"))
+    found += _implicit_faults(body.get("implicit"), known)
     return found + _key_faults(body.get("reason_codes"), known, "/reason_codes")
 
 
@@ -121,6 +135,16 @@ def _cost_faults(costs: Any, classes: list[str]) -> list[Fault]:
         infinite = [actual for actual, cost in row.items() if _infinite(cost)] if isinstance(row, dict) else []
         found += [Fault(at + pointer(actual), "out_of_range", "a cost is finite") for actual in infinite]
     return found
+
+
+def _implicit_faults(mapping: Any, classes: list[str]) -> list[Fault]:
+    """Values that a mapping takes for a class which the model does not have."""
+    return [
+        Fault(pointer("implicit", source, value), "unknown_class", f"{name!r} is not one of the classes")
+        for source, meaning in (mapping.items() if isinstance(mapping, dict) else ())
+        for value, name in (meaning.items() if isinstance(meaning, dict) else ())
+        if isinstance(name, str) and name not in classes
+    ]
 
 
 def _key_faults(document: Any, classes: list[str], at: str) -> list[Fault]:

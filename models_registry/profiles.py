@@ -15,7 +15,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-FORMAT = 1
+from models_registry.novelty import novelty_section
+
+# 2: with what judges novelty, under ``novelty``. Documents of format 1 are read all the same.
+FORMAT = 2
 SUB_BINS = 40
 PER_DECILE = 4
 QUANTILE_POINTS = tuple(range(5, 100, 5))
@@ -48,6 +51,8 @@ def build_profile(
         raise ValueError("the columns differ in length")
     entries = {feature["name"]: _entry(columns[feature["name"]], feature["dtype"]) for feature in features}
     document: dict[str, Any] = {"format": FORMAT, "rows": max(lengths, default=0), "features": entries}
+    if (section := novelty_section(contract, document, columns)) is not None:
+        document["novelty"] = section
     if labels is not None:
         document["labels"] = [[name, sum(1 for label in labels if label == name)] for name in classes]
     if scores is not None:

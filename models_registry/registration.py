@@ -122,6 +122,7 @@ def add_definition(*, model: RegisteredModel, body: Any, actor: str) -> LabelDef
             classes=body["classes"],
             guidelines=body["guidelines"],
             reason_codes=body.get("reason_codes", {}),
+            implicit=body.get("implicit", {}),
             created_by=actor,
         )
         record(actor=actor, action="definition.added", subject=str(definition.number), model=model)

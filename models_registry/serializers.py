@@ -226,6 +226,7 @@ def definition_body(definition: LabelDefinition) -> dict[str, Any]:
         "classes": definition.classes,
         "guidelines": definition.guidelines,
         "reason_codes": definition.reason_codes,
+        "implicit": definition.implicit,
         "created_at": definition.created_at,
     }
 

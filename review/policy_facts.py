@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models_registry.models import ModelVersion, RegisteredModel
-from review import policies
+from models_registry.models import ModelVersion, ReferenceProfile, RegisteredModel
+from review import policies, sampling
 from review.models import PredictionPayload, ReviewQueue, RoutingControl
+from review.novelties import novelty_for
 from review.vocabulary import Vocabulary
 
 # What ``batch_of`` and ``add_features`` read of a prediction.
@@ -93,24 +94,37 @@ def novelty_of(
     version_ids: Sequence[int], records: Sequence[Mapping[str, Any] | None]
 ) -> tuple[NDArray[np.float64], Sequence[Sequence[str]]]:
     """Per prediction how unlike the reference rows of its version it is, nan for unknown, and by which features."""
-    return np.full(len(version_ids), np.nan), [()] * len(records)
+    scores = np.full(len(version_ids), np.nan)
+    unusual: list[Sequence[str]] = [()] * len(records)
+    for version_id, compiled in novelty_for(version_ids).items():
+        places = [n for n, record in enumerate(records) if version_ids[n] == version_id and record is not None]
+        if compiled is None or not places:
+            continue
+        found, names = compiled.novelty_of([records[place] or {} for place in places])
+        scores[places] = found
+        for place, strange in zip(places, names, strict=True):
+            unusual[place] = strange
+    return scores, unusual
 
 
 def novelty_known(model: RegisteredModel) -> bool:
-    """Whether the champion has what novelty is measured by."""
-    return False
+    """Whether the champion has reference rows, which novelty is measured by."""
+    return model.champion_id is not None and ReferenceProfile.objects.filter(version_id=model.champion_id).exists()
 
 
-def batch_of(setting: policies.Setting, rows: Sequence[Mapping[str, Any]]) -> policies.Batch:
-    """Predictions of one model as the policy sees them, from rows of COLUMNS."""
+def batch_of(
+    setting: policies.Setting, rows: Sequence[Mapping[str, Any]], *, temperature: float = 1.0
+) -> policies.Batch:
+    """Predictions of one model as the policy sees them, from rows of COLUMNS; m is read at that temperature."""
     place = {name: index for index, name in enumerate(setting.classes)}
-    confidence = np.array([row["confidence"] for row in rows], dtype=np.float64)
+    scores = np.array([row["scores"] for row in rows], dtype=np.float64).reshape(len(rows), len(place))
+    predicted = np.array([place[row["predicted"]] for row in rows], dtype=np.int64)
     return policies.Batch(
         setting=setting,
-        scores=np.array([row["scores"] for row in rows], dtype=np.float64).reshape(len(rows), len(place)),
-        predicted=np.array([place[row["predicted"]] for row in rows], dtype=np.int64),
-        confidence=confidence,
-        guess=confidence,
+        scores=scores,
+        predicted=predicted,
+        confidence=np.array([row["confidence"] for row in rows], dtype=np.float64),
+        guess=sampling.guess_of(scores, predicted, temperature),
         value=np.array([math.nan if row["value"] is None else row["value"] for row in rows], dtype=np.float64),
         features=[row.get("features") for row in rows],
         groups=[row["groups"] for row in rows],

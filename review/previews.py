@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
 from models_registry.errors import Fault
 from models_registry.models import RegisteredModel
@@ -28,6 +29,8 @@ class Replay:
 
     policy: policies.Policy
     choices: policies.Choices
+    # m, at the temperature of the policy's sampler.
+    guess: Floats
     # Per prediction the least propensity there would be without any sampling.
     unsampled: Floats
     # The share of all traffic that the sampling floors alone would review.
@@ -67,10 +70,11 @@ def replay(
     least = policies.least_propensity(policy, batch)
     room = _room(policy, least, per_day)
     batch = replace(batch, setting=replace(batch.setting, sampling_share=room))
-    fit = _foreseen(model, policy, batch.guess, least) if live is None else _standing(live)
-    return Replay(
-        policy, policies.choose_many(policy, batch, draws, fit), least, policies.floor_share(policy, batch), room
-    )
+    fit = _foreseen(model, policy, batch, least) if live is None else _standing(live)
+    if fit is not None:
+        batch = replace(batch, guess=sampling.guess_of(batch.scores, batch.predicted, fit.temperature))
+    choices = policies.choose_many(policy, batch, draws, fit)
+    return Replay(policy, choices, batch.guess, least, policies.floor_share(policy, batch), room)
 
 
 def warnings_of(*, model: RegisteredModel, document: dict[str, Any], last: int = LAST) -> list[Fault]:
@@ -90,11 +94,12 @@ def warnings(model: RegisteredModel, document: dict[str, Any], found: Replay) ->
     return known + _budget_warnings(document, found)
 
 
-def _foreseen(model: RegisteredModel, policy: policies.Policy, guess: Floats, least: Floats) -> sampling.Fit:
-    if guess.size >= samplers.FEWEST:
-        return samplers.foreseen(model, policy, guess=guess, least=least)
-    past = samplers.past_of(model, policy)
-    return samplers.foreseen(model, policy, guess=past.guess, least=past.least, weight=past.weight)
+def _foreseen(model: RegisteredModel, policy: policies.Policy, batch: policies.Batch, least: Floats) -> sampling.Fit:
+    if len(batch) < samplers.FEWEST:
+        return samplers.foreseen(model, policy, samplers.past_of(model, policy))
+    rows = slice(0, settings.REVIEWHUB["SAMPLER_ROWS"])
+    past = samplers.Past(batch.guess[rows], least[rows], scores=batch.scores[rows], predicted=batch.predicted[rows])
+    return samplers.foreseen(model, policy, past)
 
 
 def _standing(live: PolicyVersion) -> sampling.Fit | None:

@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Prefetch, Q
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel
-from review import leases
+from review import claims, leases
 from review.models import Explanation, Lease, QueueItem, ReviewDecision, ReviewQueue
 
 if TYPE_CHECKING:
@@ -27,68 +27,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 LONGEST_REASON = 500
-
-# A key answers for persons, so what it has answered is told by the lease: of that item, as another slot of the
-# prediction may be for another person.
-# OFFSET 0 keeps the planner from turning an exclusion into a join over all rows: each is one index
-# probe per candidate, and the claim stops at the first rows that pass.
-_ALLOWED = """
-    i.queue_id = %(queue)s AND i.state = 'open' AND i.model_id = ANY(%(models)s)
-    AND (i.lease_expires_at IS NULL OR i.lease_expires_at <= clock_timestamp())
-    AND (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s)
-    AND NOT EXISTS (
-        SELECT 1 FROM review_reviewdecision d
-        WHERE d.prediction_id = i.prediction_id AND d.kind = 'decision'
-          AND (d.reviewer = %(holder)s OR d.item_id = i.id AND EXISTS (
-               SELECT 1 FROM review_lease h WHERE h.token = d.lease_id AND h.holder = %(holder)s OFFSET 0))
-          AND NOT EXISTS (SELECT 1 FROM review_reviewdecision u WHERE u.supersedes_id = d.id AND u.kind = 'undo')
-        OFFSET 0)
-    AND NOT EXISTS (
-        SELECT 1 FROM review_queueitem o
-        WHERE o.prediction_id = i.prediction_id AND o.id <> i.id AND o.state = 'open'
-          AND CASE WHEN o.lease_expires_at > clock_timestamp() THEN o.lease_holder = %(holder)s ELSE o.slot < i.slot END
-        OFFSET 0)
-"""
-_FRESH = f"""
-    SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i
-    WHERE {_ALLOWED} AND NOT EXISTS (
-        SELECT 1 FROM review_lease s
-        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released' OFFSET 0)
-    ORDER BY i.priority DESC, i.enqueued_at, i.id
-"""  # noqa: S608
-_NAMED = f"""
-    SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i WHERE {_ALLOWED} AND i.id = %(item)s
-"""  # noqa: S608
-# What this person skipped comes again only when nothing else waits, the longest skipped first. It is looked up
-# from the open items, as what somebody ever skipped only grows.
-_SKIPPED = f"""
-    SELECT i.id, i.lease_token, i.lease_expires_at
-    FROM review_queueitem i CROSS JOIN LATERAL (
-        SELECT max(s.ended_at) AS at FROM review_lease s
-        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released') skipped
-    WHERE {_ALLOWED} AND skipped.at IS NOT NULL ORDER BY skipped.at, i.id
-"""  # noqa: S608
-_TAKE = """
-    WITH picked AS MATERIALIZED ({source} LIMIT %(count)s FOR UPDATE OF i SKIP LOCKED),
-    leased AS (
-        UPDATE review_queueitem i
-        SET lease_token = gen_random_uuid(), lease_holder = %(holder)s,
-            lease_expires_at = clock_timestamp() + make_interval(secs =>
-                (SELECT q.lease_seconds FROM review_reviewqueue q WHERE q.id = %(queue)s))
-        FROM picked WHERE i.id = picked.id
-        RETURNING i.id, i.prediction_id, i.lease_token, i.lease_expires_at
-    ),
-    overtaken AS (
-        UPDATE review_lease SET ended_at = picked.lease_expires_at, ending = 'expired'
-        FROM picked WHERE token = picked.lease_token AND ending IS NULL
-    )
-    INSERT INTO review_lease (token, item_id, holder, claimed_at, expires_at, explanation_shown)
-    SELECT lease_token, id, %(holder)s, clock_timestamp(), lease_expires_at,
-           EXISTS (SELECT 1 FROM review_explanation e
-                   WHERE e.prediction_id = leased.prediction_id AND e.status = 'ready')
-    FROM leased RETURNING item_id, explanation_shown
-"""
-_TAKE_FRESH, _TAKE_SKIPPED, _TAKE_NAMED = (_TAKE.format(source=source) for source in (_FRESH, _SKIPPED, _NAMED))
 
 
 @dataclass(frozen=True)
@@ -105,15 +43,17 @@ def claim(
 ) -> list[QueueItem]:
     """Lease up to ``count`` items to ``holder``, most urgent first, each with all that a review shows.
 
-    Never an item that has a live lease, whose prediction this holder has answered (and not undone),
-    or of which the holder has another slot. ``item`` restricts the claim to that one, if it is free.
+    Of a queue's claims at least AUDIT_CLAIM_SHARE goes to the audits due first, whatever the priority of gates.
+    Never an item that has a live lease, whose prediction this holder has answered (and not undone), or of which
+    the holder has another slot. ``item`` restricts the claim to that one, if it is free.
     """
     values = {"queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "count": count, "item": item}
+    values |= claims.terms()
     with transaction.atomic():
-        shown = _take(_TAKE_FRESH if item is None else _TAKE_NAMED, values)
+        shown = _take(claims.FRESH if item is None else claims.NAMED, values)
         fresh = set(shown)
         if item is None and len(shown) < count:
-            shown |= _take(_TAKE_SKIPPED, {**values, "count": count - len(shown)})
+            shown |= _take(claims.SKIPPED, {**values, "count": count - len(shown)})
         items = _loaded(list(shown), queue)
         claimed = sorted(items, key=lambda i: (i.pk not in fresh, -i.priority, i.enqueued_at, i.pk))
         for one in claimed:

@@ -88,13 +88,14 @@ def _route(rows: Sequence[Row]) -> None:
         return
     terms = terms_of({row["model_id"] for row in rows})
     policy_facts.add_features(rows, {pk: [term.policy] for pk, term in terms.items()})
-    chosen: dict[int, policies.Choice] = {}
+    chosen: dict[int, tuple[policies.Choice, float]] = {}
     for pk, term in terms.items():
         ours = [row for row in rows if row["model_id"] == pk]
         names = [row["external_id"] for row in ours]
-        batch = policy_facts.batch_of(term.setting, ours)
+        batch = policy_facts.batch_of(term.setting, ours, temperature=term.temperature)
         choices = policies.choose_many(term.policy, batch, term.draws(names), term.fit)
-        chosen.update(zip((row["id"] for row in ours), choices.rows(), strict=True))
+        pairs = zip(choices.rows(), batch.guess.tolist(), strict=True)
+        chosen.update(zip((row["id"] for row in ours), pairs, strict=True))
         if term.shadow is not None:
             draws = draws_of(term.model, names, term.shadow.number)
             shadows.watch(term.setting, term.shadow, ours, draws, term.shadow_fit)
@@ -129,13 +130,17 @@ def _give_up(prediction_id: int) -> int:
         for row in rows:
             term = terms[row["model_id"]]
             choices += policies.gate_unrouted(term.setting, term.draws([row["external_id"]])).rows()
-        _store(rows, choices, terms)
+        # Whatever is wrong with the row may be wrong with its scores: its own word is taken as it came.
+        _store(rows, [(choice, row["confidence"]) for choice, row in zip(choices, rows, strict=True)], terms)
     return len(rows)
 
 
-def _store(rows: Sequence[Row], choices: Sequence[policies.Choice], terms: Mapping[int, Terms]) -> None:
-    pairs = list(zip(rows, choices, strict=True))
-    decided = [_decision(row, choice, terms[row["model_id"]]) for row, choice in pairs]
+def _store(rows: Sequence[Row], chosen: Sequence[tuple[policies.Choice, float]], terms: Mapping[int, Terms]) -> None:
+    """Write the choices for rows, each with m, the guess that its answer is right."""
+    pairs = [(row, choice) for row, (choice, _) in zip(rows, chosen, strict=True)]
+    decided = [
+        _decision(row, choice, guess, terms[row["model_id"]]) for row, (choice, guess) in zip(rows, chosen, strict=True)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [msgspec.json.encode(decided).decode()])
     # Last: from here until commit no other worker can write a resolution.
@@ -155,7 +160,7 @@ def _store(rows: Sequence[Row], choices: Sequence[policies.Choice], terms: Mappi
     )
 
 
-def _decision(row: Row, choice: policies.Choice, term: Terms) -> dict[str, Any]:
+def _decision(row: Row, choice: policies.Choice, guess: float, term: Terms) -> dict[str, Any]:
     return {
         "prediction_id": row["id"],
         "model_id": row["model_id"],
@@ -166,14 +171,21 @@ def _decision(row: Row, choice: policies.Choice, term: Terms) -> dict[str, Any]:
         "disposition": choice.disposition,
         "review": choice.review,
         "reasons": choice.reasons,
-        "model_guess": row["confidence"],
+        "model_guess": guess,
         "sampler_fit_id": term.fit_id,
         "sampler_c": None if term.fit is None else term.fit.scale,
         "sampler_tau": None if term.fit is None else term.fit.tau,
         "oversight_always": term.setting.oversight_always,
         "queue_id": term.queue_id(choice.queue),
         "priority": choice.priority,
-        "due_seconds": choice.due_seconds,
+        "due_seconds": _due_seconds(choice),
         "hold_seconds": choice.hold_seconds,
         "hold_fallback": choice.hold_fallback,
     }
+
+
+def _due_seconds(choice: policies.Choice) -> float | None:
+    """When the item is due; an audit always is, or priority would select a second time, unlogged."""
+    if choice.due_seconds is None and choice.review == "audit":
+        return float(settings.REVIEWHUB["AUDIT_DUE_SECONDS"])
+    return choice.due_seconds

@@ -6,7 +6,7 @@ A fit looks at predictions that were routed before it and at nothing of what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.db.models import Q
 from models_registry.models import DatabaseNow, ReferenceProfile, RegisteredModel
 from review import policies, policy_facts, sampling
 from review.models import PolicyVersion, Prediction, RoutingControl, RoutingDecision, SamplerFit
-from review.policies import Floats
+from review.policies import Floats, Integers
 
 LONGEST = timedelta(days=1)
 # Fewer routed predictions say less than the reference rows.
@@ -28,35 +28,54 @@ FEWEST = 100
 class Past:
     """What a sampler is solved on: m and the propensity without sampling of each row, (N,), and its weight.
 
-    ``ids`` are those of the predictions, newest first; none where the rows are reference rows.
+    ``ids`` are those of the predictions, newest first, with their ``scores`` (N, K) and the class index
+    ``predicted``; none where the rows are reference rows.
     """
 
     guess: Floats
     least: Floats
     weight: Floats | None = None
     ids: tuple[int, ...] = ()
+    scores: Floats | None = None
+    predicted: Integers | None = None
+
+    def at(self, temperature: float) -> Past:
+        """The rows with m read at that temperature; reference rows stay as they are."""
+        if self.scores is None or self.predicted is None:
+            return self
+        return replace(self, guess=sampling.guess_of(self.scores, self.predicted, temperature))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the labels of past rows say: how far the sampler may leave uniform review, and how far to trust scores.
+
+    ``tau`` is None where nobody asked; ``evidence`` is what both rest on.
+    """
+
+    tau: float | None = None
+    temperature: float = 1.0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def refit(
     *,
     model: RegisteredModel,
     policy: PolicyVersion | None = None,
-    tau: float | None = None,
-    evidence: Mapping[str, Any] | None = None,
+    told: Told | None = None,
 ) -> SamplerFit | None:
     """Solve the sampler of a policy (the live one where none is named) anew and store the fit.
 
-    ``tau`` with its ``evidence`` is what past residuals say; without it the newest evidence of this
-    policy's budget holds. None where there is no policy, it cannot be read, or it samples nothing.
+    ``told`` is what past labels say; without it the newest that they said of the model holds. None where
+    there is no policy, it cannot be read, or it samples nothing.
     """
     version = policy or live_policy(model)
     parsed = sampler_of(version)
     if version is None or parsed is None:
         return None
-    if tau is None:
-        tau, evidence = _standing_evidence(model, parsed.sampling.budget)
+    told = told or _standing(model, parsed.sampling.budget)
     past = past_of(model, parsed)
-    fit = policies.solve(parsed, guess=past.guess, least=past.least, weight=past.weight, tau=tau)
+    fit = _solved(parsed, past, told)
     return SamplerFit.objects.create(
         model=model,
         policy=version,
@@ -64,23 +83,13 @@ def refit(
         parameters=fit.document(),
         rows=len(past.ids),
         least=float(np.average(past.least, weights=past.weight)) if past.least.size else None,
-        evidence=dict(evidence or {}),
+        evidence=dict(told.evidence),
     )
 
 
-def foreseen(
-    model: RegisteredModel, policy: policies.Policy, *, guess: Floats, least: Floats, weight: Floats | None = None
-) -> sampling.Fit:
-    """The fit that ``refit`` would find for this policy on these rows, newest first; nothing is stored."""
-    newest = slice(0, settings.REVIEWHUB["SAMPLER_ROWS"])
-    tau, _ = _standing_evidence(model, policy.sampling.budget)
-    weight = None if weight is None else weight[newest]
-    return policies.solve(policy, guess=guess[newest], least=least[newest], weight=weight, tau=tau)
-
-
-def set_evidence(*, model: RegisteredModel, tau: float, evidence: Mapping[str, Any]) -> SamplerFit | None:
-    """Solve the live sampler with the tau that the residuals of labelled rows speak for."""
-    return refit(model=model, tau=tau, evidence={**evidence, "tau": tau})
+def foreseen(model: RegisteredModel, policy: policies.Policy, past: Past) -> sampling.Fit:
+    """The fit that ``refit`` would find for this policy on these rows; nothing is stored."""
+    return _solved(policy, past, _standing(model, policy.sampling.budget))
 
 
 def live_policy(model: RegisteredModel) -> PolicyVersion | None:
@@ -132,7 +141,13 @@ def past_of(model: RegisteredModel, policy: policies.Policy) -> Past:
         return _reference(model, policy, setting)
     policy_facts.add_features(rows, {model.pk: [policy]})
     batch = policy_facts.batch_of(setting, rows)
-    return Past(batch.guess, policies.least_propensity(policy, batch), ids=tuple(row["id"] for row in rows))
+    return Past(
+        guess=batch.guess,
+        least=policies.least_propensity(policy, batch),
+        ids=tuple(row["id"] for row in rows),
+        scores=batch.scores,
+        predicted=batch.predicted,
+    )
 
 
 def reference_confidence(model: RegisteredModel) -> tuple[Floats, Floats]:
@@ -154,8 +169,16 @@ def _reference(model: RegisteredModel, policy: policies.Policy, setting: policie
     return Past(guess, policies.least_on_confidence(policy, setting, guess), weight if weight.size else None)
 
 
-def _standing_evidence(model: RegisteredModel, budget: float) -> tuple[float | None, Mapping[str, Any]]:
-    told = SamplerFit.objects.filter(model=model, evidence__tau__isnull=False).order_by("-id").first()
-    if told is None or told.evidence.get("budget") != budget:
-        return None, {}
-    return float(told.evidence["tau"]), told.evidence
+def _solved(policy: policies.Policy, past: Past, told: Told) -> sampling.Fit:
+    past = past.at(told.temperature)
+    fit = policies.solve(policy, guess=past.guess, least=past.least, weight=past.weight, tau=told.tau)
+    return replace(fit, temperature=told.temperature)
+
+
+def _standing(model: RegisteredModel, budget: float) -> Told:
+    """The newest that labels said of the champion; their tau is of a budget. A new champion starts from nothing."""
+    row = SamplerFit.objects.filter(model=model).exclude(evidence={}).order_by("-id").first()
+    if row is None or row.evidence.get("version") != model.champion_id:
+        return Told()
+    tau = row.evidence.get("tau") if row.evidence.get("budget") == budget else None
+    return Told(tau=tau, temperature=fit_of(row).temperature, evidence=row.evidence)

@@ -88,7 +88,9 @@ def _watch(
 ) -> int:
     policy = policies.parse(shadow.document)
     policy_facts.add_features(rows, {shadow.model_id: [policy]})
-    batch = policy_facts.batch_of(replace(setting, policy_broken=False, sampling_share=1.0), rows)
+    temperature = 1.0 if fit is None else fit.temperature
+    own = replace(setting, policy_broken=False, sampling_share=1.0)
+    batch = policy_facts.batch_of(own, rows, temperature=temperature)
     choices = policies.choose_many(policy, batch, draws, fit)
     columns = (choices.draw, choices.p_gate, choices.propensity, choices.disposition, choices.review)
     cells = zip(rows, *(column.tolist() for column in columns), strict=True)

@@ -36,6 +36,11 @@ class Terms:
     shadow: PolicyVersion | None = None
     shadow_fit: sampling.Fit | None = None
 
+    @property
+    def temperature(self) -> float:
+        """How far past labels trust the scores; 1 before there are any."""
+        return 1.0 if self.fit is None else self.fit.temperature
+
     def queue_id(self, slug: str) -> int:
         """The queue of that name, or the model's own where it has gone."""
         return self.queues.get(slug) or self.queues[self.setting.queue]

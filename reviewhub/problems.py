@@ -87,6 +87,7 @@ GROUPS = (
         ("unknown_version", "400", "The model has no such version."),
         ("unknown_prediction", "422", "The model has no prediction with this external id."),
         ("unknown_definition", "422", "The model has no label definition of this number."),
+        ("no_mapping", "400", "No label definition says what implicit feedback means, so it is not put beside labels."),
         ("invalid_outcome", "422", "One of the outcomes cannot be stored, so none was; errors says which."),
         ("scores_sum", "400", "The scores are not probabilities that sum to 1."),
     ),
@@ -115,6 +116,8 @@ GROUPS = (
         ("unknown_queue", "400", "The model has no such queue."),
         ("not_available", "400", "Not to be had in this version of ReviewHub."),
         ("always_unknown", "", "A warning: the condition can never be known, so it always matches."),
+        ("floors_eat_budget", "", "A warning: the floors of sampling review more than a third of the budget."),
+        ("wide_intervals", "", "A warning: what the model is sure of is hardly reviewed, so intervals are wide."),
         ("budget_exceeded", "", "A warning: gates and floors alone exceed the budget; sampling adds nothing."),
     ),
     _group(

@@ -36,6 +36,8 @@ REVIEWHUB = {
     "EXPLANATION_ATTEMPTS": env.int("REVIEWHUB_EXPLANATION_ATTEMPTS", default=3),
     "EXPLANATION_SECONDS": env.int("REVIEWHUB_EXPLANATION_SECONDS", default=15),
     "EXPLANATION_MEMORY_BYTES": env.int("REVIEWHUB_EXPLANATION_MEMORY_BYTES", default=3 * 1024**3),
+    "AUDIT_DUE_SECONDS": env.int("REVIEWHUB_AUDIT_DUE_SECONDS", default=3 * 24 * 3600),
+    "AUDIT_CLAIM_SHARE": env.float("REVIEWHUB_AUDIT_CLAIM_SHARE", default=0.2),
     "LEASE_RENEWALS": env.int("REVIEWHUB_LEASE_RENEWALS", default=50),
     "LABEL_PULL_SECONDS": env.int("REVIEWHUB_LABEL_PULL_SECONDS", default=5),
     "UNDO_SECONDS": env.int("REVIEWHUB_UNDO_SECONDS", default=1800),
@@ -60,6 +62,8 @@ if _unknown:
     raise ImproperlyConfigured(
         f"unknown settings in the environment: {', '.join(sorted(_unknown))}; see docs/settings.md"
     )
+if not 0 <= REVIEWHUB["AUDIT_CLAIM_SHARE"] <= 0.5:
+    raise ImproperlyConfigured("REVIEWHUB_AUDIT_CLAIM_SHARE must be from 0 to 0.5: gates hold up their callers")
 
 
 def _secret_key() -> str:

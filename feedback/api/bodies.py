@@ -90,11 +90,41 @@ QUALITY_ANSWER = document(
 )
 _HOP = document(n=WHOLE, **dict.fromkeys(("p50", "p90", "p99", "max"), NUMBER_OR_NULL))
 _CURVE = {"type": "array", "items": document(seconds=_NUMBER, share=_NUMBER)}
-_REVIEWS = document(drawn=WHOLE, decided=WHOLE, curve=_CURVE)
+_LIST = {"type": "array"}
+_RATE = {"rate": NUMBER_OR_NULL, "low": NUMBER_OR_NULL, "high": NUMBER_OR_NULL}
+_COHORTS = {
+    **_LIST,
+    "description": "by week; a point is null while the curve has not reached it",
+    "items": document(week=TEXT, n=WHOLE, ended=WHOLE, p50=NUMBER_OR_NULL, p90=NUMBER_OR_NULL),
+}
+_REVIEWS = document(drawn=WHOLE, decided=WHOLE, curve=_CURVE, cohorts=_COHORTS)
+_LOST = {**WHOLE, "description": "not expected to be labelled any more"}
+_CAUSE = document(count=WHOLE, lost=_LOST, **_RATE)
+_UNANSWERED = document(drawn=WHOLE, labelled=WHOLE, lost=_LOST, pending=WHOLE, causes=by_name(_CAUSE))
+_ARRIVAL = document(
+    drawn=by_name(WHOLE),
+    labelled=by_name(WHOLE),
+    mature_seconds={**by_name(NUMBER_OR_NULL), "description": "age of complete cohorts; null while there is none"},
+    holds_from_seconds={**_NUMBER, "description": "figures hold for predictions of this age and more"},
+    shifted={**_FLAG, "description": "labels no longer arrive as in mature cohorts: read those"},
+    shift_p_value=NUMBER_OR_NULL,
+    shift_ratio=NUMBER_OR_NULL,
+)
 DELAYS_ANSWER = document(
     hops={**by_name(_HOP), "description": "seconds of each step from the event to its label"},
     reviews=document(gate=_REVIEWS, audit=_REVIEWS),
-    outcomes=document(observed=WHOLE, curve=_CURVE),
+    outcomes=document(observed=WHOLE, curve=_CURVE, cohorts=_COHORTS),
+    arrival=_ARRIVAL,
+    nonresponse={**document(gate=_UNANSWERED, audit=_UNANSWERED), "description": "drawn rows without a label"},
+    restated=document(
+        since=TIME,
+        days={**_LIST, "items": document(day=TEXT, reviews=WHOLE, outcomes=WHOLE, retired=WHOLE)},
+    ),
+    implicit={
+        **_LIST,
+        "description": "how often implicit feedback agrees with the labels of the same predictions",
+        "items": document(source=TEXT, mapped=_FLAG, n=WHOLE, agree=WHOLE, unmapped=WHOLE, **_RATE),
+    },
 )
 
 _SHARES = dict.fromkeys(previews.FIGURES, NUMBER_OR_NULL)
@@ -194,3 +224,20 @@ RETRAINING_ANSWER = document(
     finished_at=TIME_OR_NULL,
 )
 RETRAININGS = page_of(RETRAINING_ANSWER)
+
+ALERT_ANSWER = document(
+    id=TEXT,
+    kind=TEXT,
+    subject={**TEXT_OR_NULL, "description": "what tells causes of one kind apart"},
+    severity={"enum": ["warning", "critical"]},
+    title=TEXT,
+    detail={"type": "object", "description": "the evidence, as last seen"},
+    state={"enum": ["open", "acknowledged", "resolved"]},
+    times_seen=WHOLE,
+    opened_at=TIME,
+    last_seen_at=TIME,
+    acknowledged_at=TIME_OR_NULL,
+    acknowledged_by=TEXT_OR_NULL,
+    resolved_at=TIME_OR_NULL,
+)
+ALERTS = page_of(ALERT_ANSWER)

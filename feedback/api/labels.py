@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from django.http.response import HttpResponseBase
     from rest_framework.request import Request
+
+    from models_registry.models import RegisteredModel
 
 LINES = 500
 LONGEST = 1_000_000
@@ -70,20 +72,26 @@ class Labels(APIView):
         parameters=[
             OpenApiParameter("after", int, description="the cursor of the last answer; 0 to begin"),
             OpenApiParameter("limit", int, description=f"1 to {LONGEST} rows"),
+            OpenApiParameter("kinds", str, description="`explicit`, the default, or `explicit,implicit`"),
         ],
         responses={(200, "text/csv"): str, (200, "application/x-ndjson"): str},
     )
     def get(self, request: Request, slug: str) -> HttpResponseBase:
-        known_parameters(request, "after", "limit", "format")
+        known_parameters(request, "after", "limit", "kinds", "format")
         model = access.model_for(caller(request), slug, "export")
         after, limit = _number(request, "after", 0, None), _number(request, "limit", LONGEST, LONGEST)
+        mapping = _mapping(request, model)
         # What was accepted before this request is in the answer, whether or not a worker has come by.
         labels.pull_all()
         upto = max(after, datasets.last_of(model, after=after, limit=limit))
-        rows = datasets.rows_of(model, after=after, upto=upto, now=timezone.now())
-        columns = [column.name for column in datasets.columns_of(model)]
+        now, columns = timezone.now(), datasets.columns_of(model)
+        if mapping is not None:
+            columns.append(datasets.LABEL_KIND)
+        rows = datasets.rows_of(model, after=after, upto=upto, now=now, columns=columns)
+        if mapping is not None:
+            rows = chain(rows, datasets.implicit_rows(model, mapping, columns=columns, now=now))
         form = request.accepted_renderer
-        lines = as_csv(columns, rows) if form.format == "csv" else as_ndjson(rows)
+        lines = as_csv([column.name for column in columns], rows) if form.format == "csv" else as_ndjson(rows)
         response = StreamingHttpResponse(lines, content_type=f"{form.media_type}; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{model.slug}-labels.{form.format}"'
         response["X-Next-After"] = str(upto)
@@ -128,11 +136,33 @@ def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
+def _mapping(request: Request, model: RegisteredModel) -> dict[str, dict[str, str]] | None:
+    """What implicit feedback means, where it is asked for; None where it is not.
+
+    Refused without a declared meaning, and together with ``after`` or ``limit``: the cursor is of labels.
+    """
+    kinds = request.query_params.get("kinds", "explicit").split(",")
+    if kinds == ["explicit"]:
+        return None
+    if sorted(kinds) != ["explicit", "implicit"]:
+        raise _refused("kinds", "not_allowed", "give explicit, or explicit,implicit")
+    if name := next((name for name in ("after", "limit") if name in request.query_params), None):
+        raise _refused(name, "not_allowed", "implicit feedback is exported from the start and whole")
+    definition = model.definitions.order_by("-number").first()
+    mapping: dict[str, dict[str, str]] = {} if definition is None else definition.implicit
+    if not mapping:
+        raise _refused("kinds", "no_mapping", "the newest label definition does not say what implicit feedback means")
+    return mapping
+
+
+def _refused(name: str, code: str, message: str) -> Invalid:
+    return Invalid(message, code="invalid_parameter", errors=[Fault(f"/{name}", code, message)])
+
+
 def _number(request: Request, name: str, default: int, most: int | None) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
     if not _WHOLE.match(text) or (most is not None and not 1 <= int(text) <= most):
-        fault = Fault(f"/{name}", "out_of_range", f"{name} is a whole number" + (f" from 1 to {most}" if most else ""))
-        raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
+        raise _refused(name, "out_of_range", f"{name} is a whole number" + (f" from 1 to {most}" if most else ""))
     return int(text)

@@ -66,10 +66,15 @@ class Delays(APIView):
 
     scopes = {"get": "read"}
 
-    @extend_schema(summary="Measure delays", responses={200: DELAYS_ANSWER})
+    @extend_schema(
+        summary="Measure delays",
+        parameters=[OpenApiParameter("since", str, description="days restated since this day or time; a day ago")],
+        responses={200: DELAYS_ANSWER},
+    )
     def get(self, request: Request, slug: str) -> Response:
-        known_parameters(request)
-        return Response(monitoring.delays(model=access.model_for(caller(request), slug, "read")))
+        known_parameters(request, "since")
+        model = access.model_for(caller(request), slug, "read")
+        return Response(monitoring.delays(model=model, since=_time(request, "since")))
 
 
 def _metrics(request: Request) -> tuple[str, ...]:

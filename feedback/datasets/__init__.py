@@ -4,19 +4,20 @@ Column names and meanings are in docs/feedback.md. Features keep the names and v
 with; one whose name is taken by another column gets the prefix ``feature.``.
 """
 
-from feedback.datasets.columns import Column, columns_of, feature_column, snapshot_columns
+from feedback.datasets.columns import LABEL_KIND, Column, columns_of, feature_column, snapshot_columns
 from feedback.datasets.content import ContentHash
-from feedback.datasets.rows import HOLDOUT, arrival_shares, last_label_id, last_of, rows_of, split_of
+from feedback.datasets.rows import HOLDOUT, implicit_rows, last_label_id, last_of, rows_of, split_of
 from feedback.datasets.snapshots import build, request_snapshot, unfinished
 
 __all__ = [
     "HOLDOUT",
+    "LABEL_KIND",
     "Column",
     "ContentHash",
-    "arrival_shares",
     "build",
     "columns_of",
     "feature_column",
+    "implicit_rows",
     "last_label_id",
     "last_of",
     "request_snapshot",

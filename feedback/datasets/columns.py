@@ -53,7 +53,9 @@ AFTER = (
 )
 # Snapshots alone have it: what a row counts for where each prediction gives one label to learn from.
 TRAINING_WEIGHT = Column("training_weight", Kind.NUMBER)
-_TAKEN = frozenset(column.name for column in (*BEFORE, *AFTER, TRAINING_WEIGHT))
+# Exports that were asked for implicit feedback too have it, so that the two are never in one column unmarked.
+LABEL_KIND = Column("label_kind", Kind.TEXT)
+_TAKEN = frozenset(column.name for column in (*BEFORE, *AFTER, TRAINING_WEIGHT, LABEL_KIND))
 # A timestamp feature stays the text that was sent.
 _KINDS = {"int": Kind.INTEGER, "float": Kind.NUMBER, "bool": Kind.FLAG}
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, Max
 
+from feedback import arrivals
+from feedback.arrivals import Arrivals
 from feedback.datasets.columns import Column, as_kind, columns_of
-from feedback.models import Label
+from feedback.delays import LEAST
+from feedback.models import Label, OutcomeEvent
 from feedback.weights import inverse_probability
 from models_registry.models import RegisteredModel
 from review.models import Prediction
@@ -20,17 +23,8 @@ from review.models import Prediction
 CHUNK = 2_000
 TRAIN, HOLDOUT = "train", "holdout"
 
-_ARRIVAL = """
-    SELECT r.review, count(*), count(l.id)
-    FROM review_routingdecision r
-    JOIN review_prediction p ON p.id = r.prediction_id AND p.status <> 'withdrawn'
-    LEFT JOIN feedback_label l ON l.prediction_id = r.prediction_id AND l.source = 'review'
-        AND l.selection = 'draw' AND l.retired_at IS NULL
-    WHERE r.model_id = %s AND r.review <> 'none'
-    GROUP BY r.review
-"""
 _OWN = ("id", "prediction_id", "selection", "propensity", "observed_at")
-_FIELDS = {
+_OF_PREDICTION = {
     "external_id": F("prediction__external_id"),
     "entity_id": F("prediction__entity_id"),
     "version": F("prediction__version__version"),
@@ -40,22 +34,26 @@ _FIELDS = {
     "review": F("prediction__routing__review"),
     # As routed: a later correction, which an audit may bring about, moves nobody in or out of a population.
     "disposition": F("prediction__routing__disposition"),
-    "label": F("value"),
-    "label_source": F("source"),
-    "definition_number": F("definition__number"),
+    "routed_at": F("prediction__routing__routed_at"),
+    "model_guess": F("prediction__routing__model_guess"),
+    "predicted": F("prediction__predicted"),
     "predicted_at": F("prediction__occurred_at"),
+    "definition_number": F("definition__number"),
+}
+_OF_REVIEW = {
+    "queue": F("decision__item__queue"),
+    "priority": F("decision__item__priority"),
     "decided_at": F("decision__decided_at"),
     "reviewer": F("decision__reviewer"),
     "mode": F("decision__mode"),
     "reason_codes": F("decision__reason_codes"),
 }
-
-
-def arrival_shares(model: RegisteredModel) -> dict[str, float]:
-    """For each review kind, the share of drawn predictions whose label has arrived; 0 where none has."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ARRIVAL, [model.pk])
-        return {str(review): arrived / drawn for review, drawn, arrived in cursor.fetchall()}
+_IMPLICIT = {
+    **dict.fromkeys((*_OF_REVIEW, "propensity")),
+    "label_source": Label.Source.OUTCOME,
+    "selection": Label.Selection.OUTCOME,
+    "label_kind": OutcomeEvent.Kind.IMPLICIT,
+}
 
 
 def last_label_id(model: RegisteredModel) -> int:
@@ -89,26 +87,54 @@ def rows_of(
     upto: int,
     now: datetime,
     columns: list[Column] | None = None,
-    arrival: dict[str, float] | None = None,
+    arrival: Arrivals | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Standing labels with ``after < id <= upto`` as rows by column name, through a server-side cursor."""
     columns = columns_of(model) if columns is None else columns
-    arrival = arrival_shares(model) if arrival is None else arrival
+    arrival = arrivals.learn(model, now=now) if arrival is None else arrival
     labels = (
         Label.objects.filter(model=model, retired_at__isnull=True, id__gt=after, id__lte=upto)
         .order_by("id")
-        .values(*_OWN, **_FIELDS)
+        .values(*_OWN, **_OF_PREDICTION, **_OF_REVIEW, label=F("value"), label_source=F("source"))
     )
-    for found in labels.iterator(chunk_size=CHUNK):
-        yield _row(dict(found), model, columns, arrival, now)
+    rows = labels.iterator(chunk_size=CHUNK)
+    while block := [dict(found) for found in islice(rows, CHUNK)]:
+        for found, arrived in zip(block, _arrived(block, arrival, now), strict=True):
+            yield _row(found, model, columns, arrived, now)
+
+
+def implicit_rows(
+    model: RegisteredModel, mapping: dict[str, dict[str, str]], *, columns: list[Column], now: datetime
+) -> Iterator[dict[str, Any]]:
+    """The last implicit event of each prediction and mapped source as the class it is mapped to; never a weight."""
+    events = (
+        OutcomeEvent.objects.filter(model=model, kind=OutcomeEvent.Kind.IMPLICIT, source__in=list(mapping))
+        .order_by("prediction_id", "source", "-observed_at", "-id")
+        .distinct("prediction_id", "source")
+        .values("prediction_id", "observed_at", "source", "value", **_OF_PREDICTION)
+    )
+    for event in events.iterator(chunk_size=CHUNK):
+        meaning = mapping[event["source"]].get(event["value"])
+        if meaning is not None:
+            yield _row({**_IMPLICIT, **event, "label": meaning}, model, columns, 0.0, now)
+
+
+def _arrived(block: list[dict[str, Any]], arrival: Arrivals, now: datetime) -> list[float]:
+    """The chance of each review to have its label by ``now``, given what the label says."""
+    strata = arrivals.strata_of((row["review"], row["queue"], row["priority"], row["model_guess"]) for row in block)
+    verdicts = [arrivals.verdict(row["label"] == row["predicted"]) for row in block]
+    ages = [(now - (row["routed_at"] or row["predicted_at"])).total_seconds() for row in block]
+    return [float(share) for share in arrival.model.arrival(strata, verdicts, ages)]
 
 
 def _row(
-    found: dict[str, Any], model: RegisteredModel, columns: list[Column], arrival: dict[str, float], now: datetime
+    found: dict[str, Any], model: RegisteredModel, columns: list[Column], share: float, now: datetime
 ) -> dict[str, Any]:
-    arrived = _arrival_probability(found, model, arrival, now)
+    arrived = _arrival_probability(found, model, share, now)
     # An outcome is seen whatever the draw was: its weight never holds the review's propensity.
-    weight = None if not arrived else float(inverse_probability(found["propensity"] or 1.0, arrived))
+    weight = None
+    if arrived is not None and arrived >= LEAST:
+        weight = float(inverse_probability(found["propensity"] or 1.0, arrived))
     delay = (found["observed_at"] - found["predicted_at"]).total_seconds()
     features, scores = found["features"] or {}, dict(zip(model.classes, found["scores"], strict=True))
     known = {
@@ -117,6 +143,7 @@ def _row(
         "definition": found["definition_number"],
         "arrival_probability": arrived,
         "weight": weight,
+        "label_kind": found.get("label_kind", OutcomeEvent.Kind.EXPLICIT),
         "training_weight": _training_weight(found, model, arrived, weight, now),
         "split": split_of(entity_id=found["entity_id"], prediction_id=found["prediction_id"]),
         "delay_seconds": delay if delay >= 0 else None,
@@ -132,14 +159,13 @@ def _row(
     return row
 
 
-def _arrival_probability(
-    found: dict[str, Any], model: RegisteredModel, arrival: dict[str, float], now: datetime
-) -> float | None:
+def _arrival_probability(found: dict[str, Any], model: RegisteredModel, share: float, now: datetime) -> float | None:
     """The chance that this label would have been here by now; None where the mechanism is unknown."""
-    if found["status"] == Prediction.Status.WITHDRAWN:
+    # What a click means is anybody's guess, and so is how it comes to be there.
+    if found["status"] == Prediction.Status.WITHDRAWN or found.get("label_kind") == OutcomeEvent.Kind.IMPLICIT:
         return None
     if found["selection"] == Label.Selection.DRAW:
-        return arrival.get(found["review"])
+        return share
     if found["selection"] != Label.Selection.OUTCOME or not _complete(model, found["disposition"]):
         return None
     return 1.0 if _mature(found, model, now) else None
@@ -159,7 +185,7 @@ def _training_weight(
     if _complete(model, found["disposition"]):
         return 1.0
     gated = found["selection"] == Label.Selection.DRAW and found["review"] == "gate"
-    if gated and model.outcomes_complete_for == RegisteredModel.CompleteFor.PROCEEDED and arrived:
+    if gated and model.outcomes_complete_for == RegisteredModel.CompleteFor.PROCEEDED and arrived and weight:
         return float(inverse_probability(1.0, arrived))
     return weight
 

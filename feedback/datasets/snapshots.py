@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from feedback import labels
+from feedback import arrivals, labels
+from feedback.arrivals import Arrivals
 from feedback.datasets.columns import Column, Kind, snapshot_columns
 from feedback.datasets.content import ContentHash
-from feedback.datasets.rows import arrival_shares, last_label_id, rows_of
+from feedback.datasets.rows import last_label_id, rows_of
 from feedback.models import DatasetSnapshot, SnapshotPart
 from models_registry import artifacts
 from models_registry.errors import NotFound, ReviewHubError
@@ -92,7 +93,7 @@ def _alone(snapshot_id: int, *, wait: bool) -> bool:
 
 def _write(snapshot: DatasetSnapshot) -> None:
     model, now = snapshot.model, timezone.now()
-    columns, arrival, upto = snapshot_columns(model), arrival_shares(model), last_label_id(model)
+    columns, arrival, upto = snapshot_columns(model), arrivals.learn(model, now=now), last_label_id(model)
     content = ContentHash(columns)
     rows = rows_of(model, upto=upto, now=now, columns=columns, arrival=arrival)
     for number, (file, count) in enumerate(_parts(rows, columns, content)):
@@ -105,14 +106,14 @@ def _write(snapshot: DatasetSnapshot) -> None:
     snapshot.save(update_fields=["status", "sha256", "row_count", "schema", "query", "ready_at"])
 
 
-def _query(model: RegisteredModel, upto: int, now: datetime, arrival: dict[str, float]) -> dict[str, Any]:
+def _query(model: RegisteredModel, upto: int, now: datetime, arrival: Arrivals) -> dict[str, Any]:
     """What was asked of the database, enough to understand every figure in the rows."""
     return {
         "model": model.slug,
         "labels": "standing",
         "last_label_id": upto,
         "as_of": now.isoformat(),
-        "arrival": arrival,
+        "arrival": arrival.summary(),
         "outcomes_complete_for": model.outcomes_complete_for,
         "outcomes_horizon_days": model.outcomes_horizon_days,
         "holdout_share": settings.REVIEWHUB["HOLDOUT_SHARE"],

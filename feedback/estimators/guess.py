@@ -78,3 +78,25 @@ def with_confidence(scores: Floats, predicted: Integers, guess: Floats) -> Float
     found = scores * spread[:, None] + np.where(others > 0, 0.0, (1.0 - guess) / (classes - 1))[:, None]
     found[rows, predicted] = guess
     return np.asarray(found, dtype=np.float64)
+
+
+def residuals(right: Floats, guess: Floats, seen: Floats) -> Floats:
+    """d - h of accuracy per row, 0 where there is no label: what is left of ``right`` after its regression on m.
+
+    ``seen`` q (N,) is the probability that the label is known, 0 where it is not. The weights (1 - q) / q²
+    are those of the estimator whose variance is at stake.
+
+    >>> residuals(np.array([1.0, 0.0, np.nan, 1.0]), np.full(4, 0.8), np.array([0.5, 0.5, 0.0, 0.5])).round(6).tolist()
+    [0.333333, -0.666667, 0.0, 0.333333]
+    """
+    rows = seen > 0
+    found = np.zeros(right.size)
+    if not rows.any():
+        return found
+    root = np.sqrt((1.0 - seen[rows]) / seen[rows] ** 2)
+    if np.count_nonzero(root) < 2:
+        root = 1.0 / seen[rows]
+    design = np.column_stack([np.ones(int(rows.sum())), guess[rows]])
+    line, *_ = np.linalg.lstsq(design * root[:, None], right[rows] * root, rcond=None)
+    found[rows] = right[rows] - design @ line
+    return found

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 Z95 = 1.959963984540054
 # In the spirit of the NCHS presentation standards for proportions (Parker et al. 2017).
@@ -82,10 +81,18 @@ def student(freedom: float) -> float:
     proportion's it has no bound that Wilson's form could use. Student's quantile is the price of that: 1.96 at
     many labels, 2.02 at 40, 2.26 at 10.
 
-    >>> [round(student(x), 2) for x in (0.0, 9.0, 39.0, 1e6)]
-    [12.71, 2.26, 2.02, 1.96]
+    Fisher and Cornish's expansion (1960) in 1 / freedom: right to 0.2 % from three degrees on, 1.3 % too small
+    at two and 11 % at one, where no figure is shown. SciPy would cost the web process 27 MB.
+
+    >>> [round(student(x), 2) for x in (3.0, 9.0, 39.0, 1e6)]
+    [3.18, 2.26, 2.02, 1.96]
     """
-    return float(stdtrit(max(freedom, 1.0), 0.975))
+    z, r = Z95, 1 / max(freedom, 1.0)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160
+    return z + r * (first + r * (second + r * (third + r * fourth)))
 
 
 def publishable(effective_n: float, width: float | None) -> State:

@@ -18,6 +18,9 @@ from feedback.estimators.sums import Moments
 
 # Fewer labelled rows than this cannot carry a regression of two parameters.
 FEWEST_FOR_TUNING = 10
+# Where all labels weigh about alike, fewer of the rarer answer than this cannot tell what a guess explains.
+FEWEST_EVENTS = 20.0
+ALIKE = 0.9
 # What is left of sums that cancel to below this share of their size is rounding.
 ROUNDING = 1e-13
 
@@ -142,22 +145,32 @@ def _fit(sums: Totals) -> _Fit | None:
     if not valid.any() or sums.counts[1] == 0:
         return None
     first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
+    kishes = np.divide(sums.weighed[:, 0] ** 2, sums.weighed[:, 1], out=np.zeros(parts), where=valid)
+    thin = sums.metric in PROPORTIONS and _is_thin(sums, first, kishes)
+    if thin:
+        top, bottom = _weighted_totals(sums, parts)
+        first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
     scale = np.divide(n / valid.sum(), bottom, out=np.zeros(parts), where=valid)
     influence = np.concatenate([scale, -first * scale])
     x, e = np.concatenate([[0.0], influence]), np.concatenate([[0.0], np.zeros(2 * parts), influence])
     wide = np.concatenate([x, np.zeros(2 * parts)])
-    b0, slope = _line(sums, wide, e)
+    b0, slope, fitted = _line(sums, wide, e, flat=thin)
     h = x * (1 + slope)
     h[0] += b0
     residual, miss = e - slope * wide, -slope * x
     residual[0], miss[0] = -b0, -b0
-    sampling = _form(residual, sums.variance, residual)
-    model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
+    kish = float(np.min(kishes[valid]))
+    # Residuals of a line through the same labels are too small by the parameters that were fitted.
+    short = max(kish, 1.0) / max(kish - fitted, 1.0)
+    sampling = _form(residual, sums.variance, residual) * short
+    if thin:
+        model = _thin_variance(sums, first, scale, kishes)
+    else:
+        model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
     shift = float(sums.target[0] @ h + sums.certain[0] @ x + sums.first[0] @ residual) / n
     high = np.concatenate([h, np.zeros(2 * parts)])
     square = _form(h, sums.target, h) + _form(x, sums.certain, x) + 2 * _form(high, sums.first, residual)
     square = (square + _form(residual, sums.square, residual)) / n - shift**2
-    kish = float(np.min(sums.weighed[valid, 0] ** 2 / sums.weighed[valid, 1]))
     point = float(first[valid].mean()) + shift
     return _Fit(point, max(sampling, model) / n**2, kish, float(bottom[valid].sum()), square, bool(valid.all()))
 
@@ -168,18 +181,52 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
     return value if abs(value) > ROUNDING * size else 0.0
 
 
-def _line(sums: Totals, x: Floats, e: Floats) -> tuple[float, float]:
-    """Intercept and slope of what the guess x misses (e) on the guess; (0, 0) where there is too little to fit."""
+def _is_thin(sums: Totals, first: Floats, kishes: Floats) -> bool:
+    """Whether the labels are a plain sample with hardly any of the rarer answer, over all classes that count."""
+    alike = float(kishes.sum()) >= ALIKE * float(sums.seen[:, 1].sum())
+    share = np.clip(first, 0.0, 1.0)
+    return alike and float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
+
+
+def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:
+    """Totals of A and B (R,) by weights alone, scaled to the rows there are (Hájek): no guess takes part."""
+    weight = sums.first[0]
+    labelled = weight[1 : 1 + 2 * parts] + weight[1 + 2 * parts :]
+    whole = sums.certain[0, 1:] + labelled * (sums.target[0, 0] / weight[0] if weight[0] > 0 else 0.0)
+    return whole[:parts], whole[parts:]
+
+
+def _thin_variance(sums: Totals, first: Floats, scale: Floats, kishes: Floats) -> float:
+    """The variance of the weighted mean of a proportion, two pseudo-rows having answered either way.
+
+    With so few rows of the rarer answer neither their residuals nor the scores say how large it is; what a
+    plain sample says of itself does.
+    """
+    parts = len(first)
+    share = (np.clip(first, 0.0, 1.0) * kishes + 1.0) / (kishes + 2.0)
+    total = 0.0
+    for part in range(parts):
+        below = np.zeros(1 + 4 * parts)
+        below[[1 + parts + part, 1 + 3 * parts + part]] = scale[part]
+        total += float(share[part] * (1.0 - share[part])) * _form(below, sums.variance, below)
+    return total
+
+
+def _line(sums: Totals, x: Floats, e: Floats, *, flat: bool) -> tuple[float, float, int]:
+    """What the guess x misses (e) as a line over x: intercept, slope, how many of the two were fitted.
+
+    ``flat``: the guess is left out, and the mean stands for all rows.
+    """
     weight = sums.variance
     if sums.counts[4] < FEWEST_FOR_TUNING:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0
     total, sum_x, sum_e = float(weight[0, 0]), float(weight[0] @ x), float(weight[0] @ e)
     across = float(x @ weight @ x) - sum_x**2 / total
-    if across <= 10 * ROUNDING * float(np.abs(x) @ np.abs(weight) @ np.abs(x)):
+    if flat or across <= 10 * ROUNDING * float(np.abs(x) @ np.abs(weight) @ np.abs(x)):
         # A guess that is the same for all rows explains nothing: the mean does.
-        return (sum_x + sum_e) / total, -1.0
+        return (sum_x + sum_e) / total, -1.0, 1
     slope = (float(x @ weight @ e) - sum_x * sum_e / total) / across
-    return (sum_e - slope * sum_x) / total, slope
+    return (sum_e - slope * sum_x) / total, slope, 2
 
 
 def _interval(metric: str, fit: _Fit) -> tuple[float, float, float]:
@@ -191,7 +238,7 @@ def _interval(metric: str, fit: _Fit) -> tuple[float, float, float]:
     guess = shrunk(point, fit.kish)
     spread = guess * (1 - guess)
     effective = spread / max(fit.variance, spread / fit.denominator)
-    return *wilson(point, effective), effective
+    return *wilson(point, effective, student(fit.kish - 1)), effective
 
 
 def _with(plain: Estimate, sums: Totals, fit: _Fit) -> Estimate:

@@ -137,36 +137,38 @@ def _in_pieces(
 def _sums(metric: str, p: Floats, table: Floats, rows: Rows, seen: tuple[Floats, Floats]) -> Moments:
     """The sums of rows with probabilities p (K, n), ``table`` (2R, K, n) of A and B, and their true A and B (R, n)."""
     known, parts = rows.labels != UNKNOWN, len(table) // 2
-    r1, r2, m0, m1, u, supported, unsure = _weights(metric, rows)
+    w = _weights(metric, rows)
     fixed = np.all(table == table[:, :1], axis=(0, 1))
     guess = np.einsum("kn,mkn->mn", p, table)
     if fixed.any():
         guess = np.where(fixed, table[:, 0], guess)
     a, b = (cell[:, known] for cell in seen)
-    rb = (r1 * supported)[known] * b
-    fitted = np.flatnonzero(supported & ~fixed & known)
+    rb = (w.r1 * w.supported)[known] * b
+    fitted = np.flatnonzero(w.supported & ~fixed & known)
     g = np.vstack([np.ones(p.shape[1]), guess])
     f = np.vstack([g[:, fitted], np.vstack(seen)[:, fitted] - guess[:, fitted]])
-    loose, sure = _places(supported & ~fixed), _places(supported & fixed)
+    loose, sure = _places(w.supported & ~fixed), _places(w.supported & fixed)
     free, bound = g[:, loose], g[:, sure]
     around = (table[:, :, loose] - guess[:, None, loose]).reshape(2 * parts, -1)
-    weight0, weight1 = ((p[:, loose] * m[loose]).ravel() for m in (m0, m1))
-    without = u * ~supported
+    weight0, weight1 = ((p[:, loose] * m[loose]).ravel() for m in (w.m0, w.m1))
+    without = w.u * ~w.supported
     least, greatest = _worst(table) if without.any() else (seen, seen)
     return Moments(
         metric,
-        counts=np.array([p.shape[1], known.sum(), without.sum(), fitted.size, unsure[fitted].sum()], dtype=np.float64),
-        guess=(guess @ u).reshape(2, parts).T,
+        counts=np.array(
+            [p.shape[1], known.sum(), without.sum(), fitted.size, w.unsure[fitted].sum()], dtype=np.float64
+        ),
+        guess=(guess @ w.u).reshape(2, parts).T,
         seen=np.array([a.sum(axis=1), b.sum(axis=1), (a * a).sum(axis=1)]).T,
         weighed=np.array([rb.sum(axis=1), (rb * rb).sum(axis=1)]).T,
         least=np.array([cell @ without for cell in least]).T,
         greatest=np.array([cell @ without for cell in greatest]).T,
-        reviewed1=_products(f, r1[fitted]),
-        reviewed2=_products(f, r2[fitted]),
-        target=_products(free, u[loose]),
-        certain=_products(bound, u[sure]),
-        model0=_products(free, m0[loose]),
-        model1=_products(free, m1[loose]),
+        reviewed1=_products(f, w.r1[fitted]),
+        reviewed2=_products(f, w.r2[fitted]),
+        target=_products(free, w.u[loose]),
+        certain=_products(bound, w.u[sure]),
+        model0=_products(free, w.m0[loose]),
+        model1=_products(free, w.m1[loose]),
         spread0=_products(around, weight0),
         spread1=_products(around, weight1),
     )
@@ -177,27 +179,41 @@ def _places(kept: Flags) -> slice | NDArray[np.intp]:
     return slice(None) if kept.all() else np.flatnonzero(kept)
 
 
-def _weights(metric: str, rows: Rows) -> tuple[Floats, Floats, Floats, Floats, Floats, Flags, Flags]:
-    """(r1, r2, m0, m1, u, supported, unsure), each (n,); without arrival, G = 1, powers of the propensity pi alone.
+@dataclass(frozen=True)
+class _Weights:
+    """(n,) each, q = pi G being the probability that the label is known; without arrival, G = 1.
 
-    For all rows, with q = pi G: r1 = 1 / q, r2 = (1 - q) / q^2, m0 = u = 1, m1 = (1 - q) / q. For those that
-    were not drawn: r1 = (1 - pi) / q, r2 = r1^2, m0 = 1 - pi, m1 = (1 - pi)^2 / q, u = 1 if not drawn.
+    ``r1`` and ``r2`` are of labelled rows, ``m0`` and ``m1`` of all, ``u`` says who is of the population. For all
+    rows: r1 = 1 / q, r2 = (1 - q) / q^2, m0 = u = 1, m1 = (1 - q) / q. For those that were not drawn:
+    r1 = (1 - pi) / q, r2 = r1^2, m0 = 1 - pi, m1 = (1 - pi)^2 / q, u = 1 if not drawn. ``supported`` rows could
+    have been labelled, the label of ``unsure`` ones has weight in a variance.
     """
+
+    r1: Floats
+    r2: Floats
+    m0: Floats
+    m1: Floats
+    u: Floats
+    supported: Flags
+    unsure: Flags
+
+
+def _weights(metric: str, rows: Rows) -> _Weights:
     pi, ones = rows.propensity, np.ones(rows.labels.size)
     came = ones if rows.arrival is None else rows.arrival
     comes = came if rows.arrival_of_all is None else rows.arrival_of_all
     supported = (pi * comes > 0) & (pi * came > 0)
     q, q_all = np.where(supported, pi * came, 1.0), np.where(supported, pi * comes, 1.0)
     if metric == AUTO_ACCEPTED_ERROR:
-        r1 = (1 - pi) / q
-        return r1, r1 * r1, 1 - pi, (1 - pi) * (1 - pi) / q_all, 1.0 - needed(rows.drawn), supported, pi < 1
-    return 1 / q, (1 - q) / (q * q), ones, (1 - q_all) / q_all, ones, supported, q < 1
+        r1, left = (1 - pi) / q, np.where(needed(rows.drawn), 0.0, 1.0)
+        return _Weights(r1, r1 * r1, 1 - pi, (1 - pi) * (1 - pi) / q_all, left, supported, pi < 1)
+    return _Weights(1 / q, (1 - q) / (q * q), ones, (1 - q_all) / q_all, ones, supported, q < 1)
 
 
 def _normalised(scores: Floats) -> Floats:
     """(K, N): each row's scores as probabilities that sum to 1."""
     p = np.ascontiguousarray(scores.T, dtype=np.float64)
-    return p / np.maximum(p.sum(axis=0), NOTHING)
+    return np.asarray(p / np.maximum(p.sum(axis=0), NOTHING), dtype=np.float64)
 
 
 def _table(found: list[Ratio]) -> Floats:

@@ -52,9 +52,17 @@ class Moments:
     spread1: Floats
 
     def __add__(self, other: Moments) -> Moments:
+        self._check(other)
+        return Moments(self.metric, *(getattr(self, name) + getattr(other, name) for name in SUMS))
+
+    def __sub__(self, other: Moments) -> Moments:
+        """What changed, as when a label has come for a row that was summed without it."""
+        self._check(other)
+        return Moments(self.metric, *(getattr(self, name) - getattr(other, name) for name in SUMS))
+
+    def _check(self, other: Moments) -> None:
         if self.metric != other.metric or self.seen.shape != other.seen.shape:
             raise ValueError(f"sums of {self.metric} and {other.metric} do not add")
-        return Moments(self.metric, *(getattr(self, name) + getattr(other, name) for name in SUMS))
 
     def to_list(self) -> list[float]:
         """The sums as plain numbers, for a database row; of symmetric sums one half."""

@@ -1,17 +1,23 @@
-"""The delay ledger: how long each step from an event to its label took."""
+"""The delay ledger: how long each step from an event to its label took, and which days that moved."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.db import connection
+from django.utils import timezone
 
-from feedback.delays import empirical, kaplan_meier, quantiles, thinned
+from feedback.arrivals import drawn_reviews, learn
+from feedback.delays import Cohort, Reviews, cohorts, empirical, kaplan_meier, quantiles, thinned
+from feedback.monitoring.agreement import reliability
+from feedback.monitoring.nonresponse import nonresponse
 from models_registry.models import RegisteredModel
 
 # The newest rows of each hop that are looked at.
 NEWEST = 100_000
+REVIEW_KINDS = ("gate", "audit")
 
 _HOPS = {
     "occurred_to_received": """
@@ -47,42 +53,111 @@ _HOPS = {
         WHERE model_id = %(model)s AND NOT before_prediction ORDER BY id DESC LIMIT %(newest)s
     """,
 }
-_REVIEWS = """
-    SELECT r.review, EXTRACT(EPOCH FROM coalesce(l.observed_at, clock_timestamp()) - r.routed_at), l.id IS NOT NULL
-    FROM review_routingdecision r
-    JOIN review_prediction p ON p.id = r.prediction_id AND p.status <> 'withdrawn'
-    LEFT JOIN feedback_label l ON l.prediction_id = r.prediction_id AND l.source = 'review'
-        AND l.selection = 'draw' AND l.retired_at IS NULL
-    WHERE r.model_id = %(model)s AND r.review <> 'none'
-    ORDER BY r.prediction_id DESC LIMIT %(newest)s
+# Outcomes by the prediction that waits for them, of models that declare which predictions show one.
+_OUTCOMES = """
+    SELECT EXTRACT(EPOCH FROM p.occurred_at),
+           EXTRACT(EPOCH FROM coalesce(l.observed_at, clock_timestamp()) - p.occurred_at), l.id IS NOT NULL
+    FROM review_prediction p JOIN review_routingdecision r ON r.prediction_id = p.id
+    LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'outcome' AND l.retired_at IS NULL
+    WHERE p.model_id = %(model)s AND p.status <> 'withdrawn' AND (%(all)s OR r.disposition = 'proceed')
+    ORDER BY p.id DESC LIMIT %(newest)s
+"""
+# Label ids grow in commit order, so the newest ones are the last to have come.
+_RESTATED = """
+    SELECT (p.occurred_at AT TIME ZONE 'UTC')::date AS day,
+           count(*) FILTER (WHERE l.source = 'review' AND l.created_at >= %(since)s),
+           count(*) FILTER (WHERE l.source = 'outcome' AND l.created_at >= %(since)s),
+           count(*) FILTER (WHERE l.created_at < %(since)s)
+    FROM (SELECT * FROM feedback_label WHERE model_id = %(model)s ORDER BY id DESC LIMIT %(newest)s) l
+    JOIN review_prediction p ON p.id = l.prediction_id
+    WHERE p.occurred_at < date_trunc('day', %(since)s::timestamptz, 'UTC') AND p.status <> 'withdrawn'
+      AND (l.created_at >= %(since)s AND l.retired_at IS NULL OR l.created_at < %(since)s AND l.retired_at >= %(since)s)
+    GROUP BY day ORDER BY day
 """
 
 
-def delays(*, model: RegisteredModel, newest: int = NEWEST) -> dict[str, Any]:
-    """Quantiles in seconds of each hop, the curve of reviews (Kaplan-Meier, by review kind) and of outcomes.
+def delays(*, model: RegisteredModel, newest: int = NEWEST, since: datetime | None = None) -> dict[str, Any]:
+    """The document of GET …/delays/: hops, curves, arrival, non-response, restated days, implicit feedback.
 
-    Of the ``newest`` rows of each hop, so that the cost does not grow with history.
+    Of the ``newest`` rows of each, so that the cost does not grow with history; ``since`` is a day ago by default.
     """
-    parameters = {"model": model.pk, "newest": newest}
-    hops = {}
-    for name, query in _HOPS.items():
-        hops[name] = [float(seconds) for (seconds,) in _rows(query, parameters) if seconds is not None]
-    reviews = _rows(_REVIEWS, parameters)
-    curves = {}
-    for kind in ("gate", "audit"):
-        seconds = np.array([max(float(age), 0.0) for review, age, _ in reviews if review == kind])
-        ended = np.array([done for review, _, done in reviews if review == kind], dtype=bool)
-        curve = thinned(kaplan_meier(seconds, ended))
-        curves[kind] = {"drawn": int(seconds.size), "decided": int(ended.sum()), "curve": curve}
-    outcomes = thinned(empirical(hops["occurred_to_outcome"]))
+    now = timezone.now()
+    found = _seconds(model, newest)
+    reviews = drawn_reviews(model, now=now, newest=newest)
+    learned = learn(model, now=now, newest=newest, reviews=reviews)
     return {
-        "hops": {name: quantiles(seconds) for name, seconds in hops.items()},
-        "reviews": curves,
-        "outcomes": {"observed": len(hops["occurred_to_outcome"]), "curve": outcomes},
+        "hops": {name: quantiles(seconds) for name, seconds in found.items()},
+        "reviews": {kind: _curve_of(reviews, kind, now) for kind in REVIEW_KINDS},
+        "outcomes": {
+            "observed": len(found["occurred_to_outcome"]),
+            "curve": thinned(empirical(found["occurred_to_outcome"])),
+            "cohorts": _outcome_cohorts(model, newest),
+        },
+        "arrival": learned.summary(),
+        "nonresponse": nonresponse(model=model, arrival=learned.model, newest=newest),
+        "restated": restatements(model=model, since=since or now - timedelta(days=1), newest=newest),
+        "implicit": reliability(model=model, newest=newest),
     }
 
 
-def _rows(query: str, parameters: dict[str, int]) -> list[tuple[Any, ...]]:
+def hops(*, model: RegisteredModel, newest: int = NEWEST) -> dict[str, dict[str, float | int | None]]:
+    """Quantiles in seconds of each step from the event to its label, of its ``newest`` rows."""
+    return {name: quantiles(seconds) for name, seconds in _seconds(model, newest).items()}
+
+
+def restatements(*, model: RegisteredModel, since: datetime, newest: int = NEWEST) -> dict[str, Any]:
+    """What became known from ``since`` on about predictions of the days before: figures of these days have moved.
+
+    Per day of the predictions (UTC): labels from reviews and from outcomes that came, and older ones that were
+    taken back without or before a new one.
+    """
+    rows = _rows(_RESTATED, {"model": model.pk, "since": since, "newest": newest})
+    days = [
+        {"day": day.isoformat(), "reviews": reviews, "outcomes": outcomes, "retired": retired}
+        for day, reviews, outcomes, retired in rows
+    ]
+    return {"since": since.isoformat(), "days": days}
+
+
+def _seconds(model: RegisteredModel, newest: int) -> dict[str, list[float]]:
+    parameters = {"model": model.pk, "newest": newest}
+    return {
+        name: [float(seconds) for (seconds,) in _rows(query, parameters) if seconds is not None]
+        for name, query in _HOPS.items()
+    }
+
+
+def _curve_of(reviews: Reviews, kind: str, now: datetime) -> dict[str, Any]:
+    """The Kaplan-Meier curve of one review kind as a whole and by week, what is open counting as waiting."""
+    rows = reviews.where(np.asarray(reviews.strata.kind == kind, dtype=bool))
+    seconds = np.where(rows.arrived, rows.latency, np.maximum(rows.age, 0.0))
+    weeks = cohorts(now.timestamp() - rows.age, seconds, rows.arrived)
+    return {
+        "drawn": int(rows.age.size),
+        "decided": int(rows.arrived.sum()),
+        "curve": thinned(kaplan_meier(seconds, rows.arrived)),
+        "cohorts": [_cohort(week) for week in weeks],
+    }
+
+
+def _outcome_cohorts(model: RegisteredModel, newest: int) -> list[dict[str, Any]]:
+    """Weeks of the predictions that are declared to show an outcome; none where no population is complete."""
+    complete = model.outcomes_complete_for
+    if complete == RegisteredModel.CompleteFor.NONE:
+        return []
+    whole = complete == RegisteredModel.CompleteFor.ALL
+    rows = _rows(_OUTCOMES, {"model": model.pk, "newest": newest, "all": whole})
+    began, seconds, ended = ([row[place] for row in rows] for place in range(3))
+    delays_of = np.maximum(np.array(seconds, dtype=np.float64), 0.0)
+    return [_cohort(week) for week in cohorts(np.array(began, dtype=np.float64), delays_of, ended)]
+
+
+def _cohort(week: Cohort) -> dict[str, Any]:
+    begin = datetime.fromtimestamp(week.begin, UTC).date().isoformat()
+    return {"week": begin, "n": week.n, "ended": week.ended, "p50": week.p50, "p90": week.p90}
+
+
+def _rows(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         return list(cursor.fetchall())

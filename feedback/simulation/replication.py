@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback.estimators import AUTO_ACCEPTED_ERROR, Estimate, Outputs, State, measure, true_value
-from feedback.estimators.guess import temperature, with_confidence
+from feedback.estimators.guess import residuals, temperature, with_confidence
 from feedback.estimators.metrics import PROPORTIONS, ratios
 from feedback.simulation import relearning, reviewing
 from feedback.simulation.plain import plain_width, remainder_width
@@ -223,7 +223,7 @@ class _Evidence:
         trust = temperature(past.scores[known], past.labels[known], weight[known])
         guess = sampling.guess_of(past.scores, past.predicted, trust)
         right = (past.predicted == past.labels).astype(np.float64)
-        return cls(trust, np.where(known, _residual(guess, right, known), 0.0), weight)
+        return cls(trust, residuals(right, guess, np.where(known, budget, 0.0)), weight)
 
     def trusted(self, rows: Rows) -> Rows:
         """The rows with the guess that past labels suggest."""
@@ -231,15 +231,6 @@ class _Evidence:
 
     def tau(self, guess: Floats, least: Floats, budget: float) -> float:
         return sampling.choose_tau(budget=budget, guess=guess, least=least, residual=self.residual, weight=self.weight)
-
-
-def _residual(guess: Floats, right: Floats, known: Flags) -> Floats:
-    """What is left of "right or wrong" after its line over the guess, fitted on the known rows."""
-    x, y = guess[known], right[known]
-    if x.size < 2 or np.ptp(x) <= 0:
-        return np.asarray(right - (y.mean() if y.size else 0.0))
-    slope, intercept = np.polyfit(x, y, 1)
-    return np.asarray(right - intercept - slope * guess)
 
 
 def _run(

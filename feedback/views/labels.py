@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from feedback import charts, datasets, tasks
 from feedback.models import DatasetSnapshot, Label
-from feedback.monitoring import delays
+from feedback.monitoring.ledger import hops
 from models_registry.views.base import model_page, page
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     standing = Label.objects.filter(model=model, retired_at__isnull=True)
     newest = standing.select_related("prediction", "decision", "outcome").order_by("-id")[:NEWEST]
     by_source = {row["source"]: row["n"] for row in standing.values("source").annotate(n=Count("pk")).order_by()}
-    hops = delays(model=model, newest=DELAYS_OF)["hops"]
-    rows = [{"name": words, **hops[name]} for name, words in HOPS.items() if hops.get(name, {}).get("n")]
+    measured = hops(model=model, newest=DELAYS_OF)
+    rows = [{"name": words, **measured[name]} for name, words in HOPS.items() if measured[name]["n"]]
     context |= {
         "labels": newest,
         "by_source": by_source,

@@ -127,7 +127,8 @@ def _of(found: RegisteredModel) -> dict[str, Any]:
         for version in versions
     ]
     history = list(found.promotions.select_related("version", "previous")[:HISTORY])
-    return {"rows": rows, "promotions": history, "reason_form": ReasonForm(), **_runs(found)}
+    lasting = list(found.alerts.filter(resolved_at=None)[:HISTORY])
+    return {"rows": rows, "promotions": history, "reason_form": ReasonForm(), "alerts": lasting, **_runs(found)}
 
 
 def _runs(found: RegisteredModel) -> dict[str, Any]:

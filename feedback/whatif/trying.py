@@ -224,7 +224,7 @@ def _budget(past: Past, found: previews.Replay, variance: Floats, rows: int, wan
     0 where gates, audits and floors do so without any sampling.
     """
     some = slice(None, None, max(1, len(past) // ROWS_FOR_A_BUDGET))
-    guess, least, spread = past.batch.guess[some], found.unsampled[some], variance[some]
+    guess, least, spread = found.guess[some], found.unsampled[some], variance[some]
     policy = found.policy
     kind = "uniform" if policy.sampling.kind == "none" else policy.sampling.kind
     over = rows if past.per_day is None else WEEK * past.per_day

@@ -162,6 +162,8 @@ class LabelDefinition(models.Model):
     classes = ArrayField(models.CharField(max_length=100))
     guidelines = models.TextField(blank=True)
     reason_codes = models.JSONField(default=dict)
+    # What implicit feedback means, {source: {value: class}}; without it implicit and explicit are never read together.
+    implicit = models.JSONField(default=dict)
     created_by = models.CharField(max_length=150)
     created_at = models.DateTimeField(db_default=DatabaseNow())
 

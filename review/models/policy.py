@@ -84,7 +84,8 @@ class RoutingDecision(models.Model):
     disposition = models.CharField(max_length=7, choices=Disposition)
     review = models.CharField(max_length=5, choices=Review)
     reasons = models.JSONField()
-    # The model's own guess that its answer is right, at routing time: the control variate of estimates.
+    # m, the guess that the model's answer is right, at routing time: the control variate of estimates. It is read
+    # from the scores at the temperature of the sampler's fit, so it is not always the confidence.
     model_guess = models.FloatField()
     sampler_fit = models.ForeignKey(SamplerFit, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     sampler_c = models.FloatField(null=True)

@@ -98,6 +98,10 @@ class QueueItem(models.Model):
                 condition=Q(state="open"),
                 name="item_claim_order",
             ),
+            # Audits have a share of the claims, the one due first before the others.
+            models.Index(
+                fields=["queue", "due_at", "id"], condition=Q(state="open", kind="audit"), name="item_audits_due"
+            ),
             models.Index(fields=["hold_until"], condition=Q(state="open", hold_until__isnull=False), name="item_holds"),
         ]
 
@@ -113,6 +117,9 @@ class Lease(models.Model):
 
     token = models.UUIDField(primary_key=True)
     item = models.ForeignKey(QueueItem, on_delete=models.PROTECT, related_name="leases")
+    # The item's, as the claim found them: what the queue handed out last is counted by every claim.
+    queue = models.ForeignKey(ReviewQueue, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    audit = models.BooleanField(db_default=False)
     holder = models.CharField(max_length=40)
     claimed_at = models.DateTimeField(db_default=DatabaseNow())
     expires_at = models.DateTimeField()
@@ -126,6 +133,7 @@ class Lease(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["item", "claimed_at"], name="lease_by_item"),
+            models.Index(fields=["queue", "-claimed_at"], include=["audit"], name="lease_latest_of_queue"),
             models.Index(fields=["holder", "item"], condition=Q(ending="released"), name="lease_skips"),
         ]
 

@@ -17,7 +17,7 @@ WITH_EXAMPLES = sorted(
 
 
 def test_the_estimators_and_the_sampler_have_examples():
-    assert {"feedback.estimators.intervals", "feedback.weights", "feedback.delays", "review.sampling"} <= set(
+    assert {"feedback.estimators.intervals", "feedback.weights", "feedback.delays.arrival", "review.sampling"} <= set(
         WITH_EXAMPLES
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from feedback import labels
+from feedback import alerts, labels
 from feedback.models import DatasetSnapshot, OutcomeEvent, SimulatedTruth, SnapshotPart, TrainingRun
 from models_registry import access, gates
 from models_registry.models import (
@@ -46,6 +46,10 @@ def live(model: RegisteredModel, version: ModelVersion) -> None:
     for place, (name, difference, better) in enumerate(CANDIDATES):
         candidate(model, version, name, difference, better=better, at=timezone.now() - timedelta(days=2 - place))
     more_policies(model)
+    seen = alerts.raise_alert(model=model, kind="latency", title="Decisions take longer than last week")
+    alerts.acknowledge(alert=seen, actor="erin")
+    unseen = "Reviews do not match the probabilities that were stored with them: estimates cannot be trusted"
+    alerts.raise_alert(model=model, kind="propensity_audit", title=unseen, severity="critical")
     for name, scopes in (("checkout-scoring", ["ingest"]), ("notebooks", ["read"])):
         access.create_service_key(name=name, scopes=scopes, model=model, created_by="erin")
     access.invite(model=model, role="reviewer", note="Frida, night shift", actor="erin", days=7)

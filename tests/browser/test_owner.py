@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from feedback import alerts
+from feedback.models import Alert
 from models_registry import access
 from models_registry.models import Invitation, Membership, ServiceKey
 from review import routing
@@ -168,3 +170,15 @@ def post(page, external_id):
         "scores": {"benign": 0.9, "malignant": 0.1},
     }
     return client.post("/api/v1/predictions/", body, content_type="application/json")
+
+
+def test_an_alert_is_acknowledged_by_keyboard(world, open_page):
+    alerts.raise_alert(model=world.model, kind="latency", title="Slower than last week")
+    page = open_page("erin", "/models/tumours/")
+    page.get_by_role("link", name="1 alert").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("#alerts").get_by_text("by erin").wait_for()
+    assert page.get_by_role("button", name="Acknowledge").count() == 0
+    assert Alert.objects.get().acknowledged_by == "erin"

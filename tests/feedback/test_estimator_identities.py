@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from feedback.estimators import METRICS, Outputs, State, measure, true_value
-from feedback.estimators.intervals import publishable, shrunk, wilson
+from feedback.estimators.intervals import publishable, shrunk, student, wilson
 
 RNG = np.random.default_rng(7)
 N = 2_000
@@ -131,3 +132,9 @@ def test_the_parts_of_the_interval_are_those_of_the_literature():
     assert shrunk(1.0, 98.0) == pytest.approx(0.99)
     assert publishable(30.0, 0.30) is State.OK
     assert publishable(29.9, 0.10) is State.INSUFFICIENT
+
+
+@pytest.mark.parametrize("freedom", [3.0, 4.5, 10.0, 29.0, 39.7, 250.0])
+def test_student_s_quantile_is_that_of_the_distribution(freedom):
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=2e-3)
+    assert student(1.0) == student(0.0) > 11

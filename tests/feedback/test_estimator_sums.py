@@ -98,6 +98,20 @@ def test_sums_of_equal_arrival_may_be_added_before_arrival_is_known():
     _same(estimate(totals([(parts[0], 0.7, 0.6)]) + totals((sums, 0.7, 0.6) for sums in parts[1:])), estimate(apart))
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "precision", "cost"])
+def test_a_label_that_came_later_changes_the_sums_to_what_they_would_have_been(metric):
+    outputs, labels, propensity, *_ = _traffic(np.random.default_rng(4))
+    kept = moments(metric, outputs, np.full(N, UNKNOWN), propensity)
+    for start in range(0, N, 50):
+        at = slice(start, start + 50)
+        without = moments(metric, outputs.part(at), np.full(50, UNKNOWN), propensity[at])
+        kept = kept + (moments(metric, outputs.part(at), labels[at], propensity[at]) - without)
+    _same(
+        estimate(totals([(kept, 0.9, 0.8)])),
+        estimate(totals([(moments(metric, outputs, labels, propensity), 0.9, 0.8)])),
+    )
+
+
 def test_the_naive_figure_needs_no_arrival():
     outputs, labels, propensity, *_ = _traffic(np.random.default_rng(6))
     found = unweighted(moments("accuracy", outputs, labels, propensity))

@@ -1,108 +1,144 @@
-"""The audit is silent while draws keep their probabilities, and finds the two ways in which they do not."""
+"""The propensity audit: honest routing stays silent, reviews that vanish and wrong propensities do not."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import numpy as np
 import pytest
+from django.utils import timezone
 
+from feedback import propensity_audit as audits
 from feedback.estimators.audit import propensity_audit
-from review.sampling import active, solve_scale, uncertainty
+from feedback.models import Alert
+from feedback.tasks import audit_propensities
+from review.models import Prediction, QueueItem, ReviewQueue, RoutingDecision
+from tests.conftest import Cast
+from tests.feedback.cases import make_case
 
-RUNS = 300
-# Forty days of 500 predictions.
-N = 20_000
-BUDGET = 0.15
-
-
-def _traffic(rng):
-    return np.clip(rng.beta(5, 1.2, N), 0.01, 0.99), rng.random(N) < 0.12
+ROWS = 4000
 
 
-def _scale() -> float:
-    """From past traffic, as the draw must not depend on what it samples."""
-    guess, tier = _traffic(np.random.default_rng(1))
-    return solve_scale(uncertainty(guess), budget=BUDGET, floor=BUDGET / 2, least=np.where(tier, 0.35, 0.0))
+def traffic(seed: int, rows: int = ROWS) -> tuple[Any, Any, Any]:
+    """Draws, propensities and guesses of an active sampler: the less sure the model, the likelier the review."""
+    rng = np.random.default_rng(seed)
+    guess = rng.uniform(0.5, 1.0, rows)
+    propensity = np.clip(0.9 * np.sqrt(guess * (1 - guess)), 0.05, 1.0)
+    return rng.random(rows), propensity, guess
 
 
-SCALE = _scale()
+def test_the_overall_share_alone_would_miss_what_the_deciles_find():
+    """The naive check, drawn against expected in total, is blind to a shift from hard to easy cases."""
+    draw, propensity, guess = traffic(3)
+    swapped = np.sort(propensity)[np.argsort(np.argsort(guess))]
+    drawn = draw < swapped
+    total = (drawn.sum() - propensity.sum()) ** 2 / (propensity * (1 - propensity)).sum()
+    assert total < 3.84
+    assert propensity_audit(guess, propensity, drawn).alarm
 
 
-def _windows():
-    """Windows of the default policy: sqrt(m (1 - m)) with a floor, and 0.35 on a risk tier."""
-    rng = np.random.default_rng(20260301)
-    for _ in range(RUNS):
-        guess, tier = _traffic(rng)
-        pi = active(uncertainty(guess), scale=SCALE, floor=BUDGET / 2, least=np.where(tier, 0.35, 0.0))
-        yield rng, guess, pi
-
-
-def test_draws_that_keep_their_probabilities_raise_no_alarm():
-    alarms = [propensity_audit(m, pi, rng.random(N) < pi).alarm for rng, m, pi in _windows()]
-    assert np.mean(alarms) <= 0.01
-
-
-def test_hard_reviews_that_vanish_are_found():
-    alarms = []
-    for rng, m, pi in _windows():
-        vanished = (m < np.median(m)) & (rng.random(N) < 0.15)
-        alarms.append(propensity_audit(m, pi, (rng.random(N) < pi) & ~vanished).alarm)
-    assert np.mean(alarms) >= 0.95
-
-
-def test_propensities_recomputed_from_todays_policy_are_found():
-    alarms = []
-    early = np.arange(N) < N // 2
-    for rng, m, pi in _windows():
-        # Until the middle of the window the policy was another: the unsure for certain, 3 % of the rest.
-        logged = np.where(early, np.where(m < 0.6, 1.0, 0.03), pi)
-        drawn = rng.random(N) < logged
-        alarms.append(propensity_audit(m, pi, drawn).alarm)
-        assert propensity_audit(m, logged, drawn).impossible == 0
-    assert np.mean(alarms) >= 0.95
-
-
-def test_certain_rows_add_nothing_and_a_draw_against_them_is_a_fault():
-    rng = np.random.default_rng(1)
-    m, pi = rng.random(2_000), np.full(2_000, 0.3)
-    drawn = rng.random(2_000) < pi
-    plain = propensity_audit(m, pi, drawn)
-    ends = np.concatenate([pi, np.ones(500), np.zeros(500)])
-    wide = propensity_audit(
-        np.concatenate([m, rng.random(1_000)]), ends, np.concatenate([drawn, ends[2_000:].astype(bool)])
+def route(cast: Cast, *, seed: int = 5, days_ago: float = 1, rows: int = 1500) -> Any:
+    """Routed predictions with an item for each drawn one; returns the guesses."""
+    draw, propensity, guess = traffic(seed, rows)
+    at, queue = timezone.now() - timedelta(days=days_ago), ReviewQueue.objects.get(slug="payments")
+    made = Prediction.objects.bulk_create(
+        Prediction(model=cast.model, version=cast.version, external_id=f"{seed}-{n}", fingerprint="0" * 64,
+                   occurred_at=at, status="routed", scores=[m, 1 - m], predicted="ok", confidence=m)
+        for n, m in enumerate(guess.tolist())
+    )  # fmt: skip
+    rows_of = list(zip(made, draw.tolist(), propensity.tolist(), guess.tolist(), strict=True))
+    RoutingDecision.objects.bulk_create(
+        RoutingDecision(prediction=prediction, model=cast.model, draw=u, p_gate=0.0, propensity=p, reasons=[],
+                        disposition="proceed", review="audit" if u < p else "none", model_guess=m,
+                        oversight_always=False, routed_at=at)
+        for prediction, u, p, m in rows_of
+    )  # fmt: skip
+    QueueItem.objects.bulk_create(
+        QueueItem(prediction=prediction, model=cast.model, queue=queue, kind="audit")
+        for prediction, u, p, _ in rows_of
+        if u < p
     )
-    assert (wide.statistic, wide.impossible, wide.alarm) == (plain.statistic, 0, False)
-    for row in (2_100, 2_700):
-        flipped = np.concatenate([drawn, ends[2_000:].astype(bool)])
-        flipped[row] = not flipped[row]
-        faulty = propensity_audit(np.concatenate([m, m[:1_000]]), ends, flipped)
-        assert (faulty.impossible, faulty.alarm) == (1, True)
 
 
-def test_the_statistic_is_the_one_worked_out_by_hand():
-    m, pi = np.linspace(0, 1, 400), np.full(400, 0.5)
-    drawn = np.arange(400) % 2 == 0
-    drawn[:40] = True
-    found = propensity_audit(m, pi, drawn)
-    # The first tenth draws 40 of 40 where 20 are due: 20^2 / (40 / 4).
-    assert (found.statistic, found.parts) == (40.0, 10)
-    assert found.alarm
+def lose_hard_reviews() -> None:
+    """What must never happen: the items of unsure predictions are not there, the choices say that they are."""
+    lost = QueueItem.objects.filter(prediction__confidence__lt=0.7)
+    QueueItem.objects.filter(pk__in=list(lost.values_list("pk", flat=True))[::2]).delete()
 
 
-def test_bands_hold_what_was_drawn_and_show_what_was_not():
-    rng = np.random.default_rng(2)
-    pi = np.repeat([0.05, 0.2, 0.6, 1.0], 1_000)
-    drawn = rng.random(4_000) < pi
-    bands = propensity_audit(rng.random(4_000), pi, drawn).bands
-    assert [band.expected for band in bands] == pytest.approx([0.05, 0.2, 0.6, 1.0])
-    assert sum(band.rows for band in bands) == 4_000
-    assert all(band.inside for band in bands)
-    drawn[1_000:2_000] &= rng.random(1_000) < 0.7
-    assert [band.inside for band in propensity_audit(rng.random(4_000), pi, drawn).bands] == [True, False, True, True]
+def test_honest_routing_opens_no_alert(cast: Cast):
+    route(cast)
+    audit_propensities()
+    assert not Alert.objects.exists()
 
 
-def test_too_little_chance_is_no_verdict():
-    found = propensity_audit(np.array([0.2, 0.9]), np.array([0.1, 0.2]), np.array([True, True]))
-    assert (found.p_value, found.alarm) == (None, False)
-    assert propensity_audit(np.empty(0), np.empty(0), np.empty(0, dtype=bool)).bands == ()
-    with pytest.raises(ValueError, match="probability"):
-        propensity_audit(np.array([0.5]), np.array([1.5]), np.array([True]))
+def test_items_of_hard_reviews_that_are_missing_open_one_alert_with_the_evidence(cast: Cast):
+    route(cast)
+    lose_hard_reviews()
+    assert RoutingDecision.objects.filter(review="audit").count() > QueueItem.objects.count()
+    audit_propensities()
+    audit_propensities()
+    [alert] = Alert.objects.all()
+    assert (alert.model, alert.kind, alert.severity) == (cast.model, "propensity_audit", "critical")
+    assert (alert.state, alert.times_seen) == ("open", 2)
+    assert alert.detail["p_value"] < 0.001
+    assert "over 1,500 routings" in alert.title
+    assert sum(band["rows"] for band in alert.detail["bands"]) == 1500
+    easiest, hardest = alert.detail["bands"][0], alert.detail["bands"][-1]
+    assert hardest["observed"] < 0.7 * hardest["expected"]
+    assert easiest["observed"] > 0.7 * easiest["expected"]
+
+
+def test_an_audit_of_the_stored_choices_alone_would_find_nothing(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    """The broken variant: counting review <> 'none' believes what routing says of itself."""
+    route(cast)
+    lose_hard_reviews()
+    start, end = audits._ROUTED.index("EXISTS"), audits._ROUTED.index("r.propensity")
+    believing = audits._ROUTED[:start] + "r.review <> 'none', " + audits._ROUTED[end:]
+    monkeypatch.setattr(audits, "_ROUTED", believing)
+    found = audits.audit(cast.model)
+    assert found is not None
+    assert not found.alarm
+
+
+def test_one_certain_review_without_its_item_is_named_in_the_title(cast: Cast):
+    make_case(cast.model, "sure", review="gate", propensity=1.0, occurred_at=timezone.now() - timedelta(hours=1))
+    audit_propensities()
+    assert not Alert.objects.exists()
+    QueueItem.objects.all().delete()
+    audit_propensities()
+    assert "1 certain" in Alert.objects.get().title
+
+
+def test_a_manual_item_is_no_draw(cast: Cast):
+    route(cast)
+    QueueItem.objects.filter(prediction__confidence__lt=0.7).update(kind="manual")
+    audit_propensities()
+    assert Alert.objects.get().kind == "propensity_audit"
+
+
+def test_the_alert_is_resolved_once_the_window_is_honest_again(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    route(cast, days_ago=3)
+    lose_hard_reviews()
+    audit_propensities()
+    # The bad days leave the window, and nothing else has come: that is no proof that the cause is gone.
+    monkeypatch.setattr(audits, "DAYS", 2)
+    audit_propensities()
+    assert Alert.objects.get().state == "open"
+    route(cast, seed=6, rows=20)
+    audit_propensities()
+    assert Alert.objects.get().state == "open"
+    route(cast, seed=7)
+    audit_propensities()
+    assert Alert.objects.get().state == "resolved"
+
+
+def test_only_the_newest_rows_are_read(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    route(cast, days_ago=3)
+    lose_hard_reviews()
+    route(cast, seed=6)
+    monkeypatch.setattr(audits, "NEWEST", 1500)
+    found = audits.audit(cast.model)
+    assert found is not None
+    assert (sum(band.rows for band in found.bands), found.alarm) == (1500, False)

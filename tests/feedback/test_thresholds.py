@@ -18,7 +18,8 @@ from feedback.estimators.thresholds import (
     risk_threshold,
     worth_a_review,
 )
-from review.policies.case import Case, Setting, risk
+from review.policies import Batch, Setting
+from review.policies.batch import risk
 
 COSTS = np.array([[0.0, 20.0], [1.0, 0.0]])
 
@@ -113,12 +114,11 @@ def test_the_policys_risk_and_confidence_draw_the_same_region():
     names = ("a", "b", "c")
     for costs, value in ((alike, None), (Prices(rng.uniform(1, 9, (3, 3)) * (1 - np.eye(3)), 1.2), 2.5)):
         setting = Setting(names, {names[k]: costs.costs[k].tolist() for k in range(3)}, {}, "q")
-        answers = cheapest(scores, costs.costs)
-        pairs = zip(scores, answers, strict=True)
-        risks = [risk(Case(setting, p.tolist(), names[k], 0.0, value)) for p, k in pairs]
+        confidence, values = scores.max(axis=1), None if value is None else np.full(2_000, value)
+        risks = risk(Batch(setting, scores, cheapest(scores, costs.costs), confidence, confidence, values))
         threshold = risk_threshold(costs, valued=value is not None)
-        worth = worth_a_review(scores, costs, None if value is None else np.full(2_000, value))
-        assert np.array_equal(np.array(risks) > threshold, worth)
+        worth = worth_a_review(scores, costs, values)
+        assert np.array_equal(risks > threshold, worth)
     assert confidence_threshold(Prices(COSTS, 0.4)) is None
     assert risk_threshold(Prices(COSTS, 0.4, 0.1)) is None
     assert risk_threshold(alike, valued=True) is None

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from models_registry.models import ReferenceProfile
+from models_registry.models import ModelVersion, ReferenceProfile, RegisteredModel
 from models_registry.profiles import build_profile
 from review import policy_versions, routing, samplers, sampling
 from review.models import PolicyVersion, RoutingDecision, SamplerFit
@@ -105,14 +105,25 @@ def test_tau_is_that_of_uniform_review_until_residuals_speak_and_stays_with_the_
     send(cast, 400)
     activate(cast, auto)
     assert SamplerFit.objects.latest("id").parameters["tau"] == 1.0
-    told = samplers.set_evidence(model=cast.model, tau=0.625, evidence={"budget": 0.3, "taus": {}})
+    evidence = {"budget": 0.3, "tau": 0.625, "version": cast.version.pk}
+    told = samplers.refit(model=cast.model, told=samplers.Told(tau=0.625, temperature=1.5, evidence=evidence))
     assert told is not None
-    assert (told.parameters["tau"], told.evidence["tau"]) == (0.625, 0.625)
+    assert (told.parameters["tau"], told.parameters["temperature"]) == (0.625, 1.5)
     # An edit that leaves the budget alone keeps what was learnt; another budget asks anew.
     activate(cast, {**auto, "audit_floor": 0.06})
     assert SamplerFit.objects.latest("id").parameters["tau"] == 0.625
     activate(cast, {**auto, "sampling": {"kind": "active", "budget": 0.25}})
-    assert SamplerFit.objects.latest("id").parameters["tau"] == 1.0
+    newest = SamplerFit.objects.latest("id").parameters
+    assert (newest["tau"], newest["temperature"]) == (1.0, 1.5)
+    # Another champion's scores have proved nothing yet.
+    other = ModelVersion.objects.create(
+        model=cast.model, version="2", contract=cast.version.contract, state="ready", created_by="test"
+    )
+    RegisteredModel.objects.filter(pk=cast.model.pk).update(champion=other)
+    cast.model.refresh_from_db()
+    activate(cast, auto)
+    newest = SamplerFit.objects.latest("id").parameters
+    assert (newest["tau"], newest["temperature"]) == (1.0, 1.0)
 
 
 def test_a_fit_is_due_at_first_while_traffic_doubles_and_every_day(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from models_registry import access
-from review import decisions, queue
+from review import claims, decisions, queue
 from review.models import Lease, QueueItem, ReviewDecision, ReviewQueue
 from tests.conftest import Cast
 from tests.review.items import make_item, make_items
@@ -76,7 +76,7 @@ def test_the_longest_skipped_comes_first_and_former_skips_are_not_read(cast: Cas
     with connection.cursor() as cursor:
         # The plan of a big table: a few rows are read whole otherwise.
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + queue._SKIPPED, values)
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + claims._SKIPPED, values)
         [[plan]] = cursor.fetchall()
 
     assert rows_read(plan[0]["Plan"], "review_lease") == 2

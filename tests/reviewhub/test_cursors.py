@@ -75,7 +75,7 @@ def test_a_cursor_that_was_not_made_here_is_refused(client: APIClient, cursor: s
 @pytest.mark.parametrize(
     "path",
     ["models/", "webhooks/", "queues/", *(f"models/payments/{name}/" for name in (
-        "versions", "definitions", "promotions", "policies", "snapshots", "retrainings"
+        "versions", "definitions", "promotions", "policies", "snapshots", "retrainings", "alerts"
     ))],
 )  # fmt: skip
 def test_every_list_reads_its_cursor_strictly(cast: Cast, client_with: Any, path: str):

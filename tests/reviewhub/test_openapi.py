@@ -11,6 +11,7 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
+from feedback import alerts
 from models_registry import access
 from models_registry.models import GateResult, WebhookEndpoint
 from review import routing
@@ -176,3 +177,7 @@ def test_the_answers_about_what_was_learned_are_as_described(document: dict[str,
     body = {"reason": "a test"}
     holds(document, f"{known}/retrainings/", "post", admin.post(f"{at}/retrainings/", body, format="json"))
     holds(document, f"{known}/retrainings/", "get", admin.get(f"{at}/retrainings/"))
+    alert = alerts.raise_alert(model=cast.model, kind="latency", title="Slower than before", detail={"p99": 2.5})
+    holds(document, f"{known}/alerts/", "get", admin.get(f"{at}/alerts/?state=open"))
+    seen = admin.post(f"{at}/alerts/{alert.pk}/acknowledge/")
+    holds(document, f"{known}/alerts/{{id}}/acknowledge/", "post", seen)

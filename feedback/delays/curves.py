@@ -76,6 +76,27 @@ def kaplan_meier(seconds: ArrayLike, ended: ArrayLike) -> Curve:
     return Curve(steps, np.asarray(1.0 - waiting, dtype=np.float64))
 
 
+def truncated(seconds: ArrayLike, limit: ArrayLike) -> Curve:
+    """Lynden-Bell (1971): the distribution of delays of which only those within their own ``limit`` are seen.
+
+    The Kaplan-Meier estimator in reversed time, and the empirical distribution where no limit cuts anything off.
+    It is relative to what arrives within the time at which half of the rows are cut off: there is little to tell
+    about what lies beyond, and one row would move all.
+
+    >>> truncated([1.0, 2.0, 3.0], [9.0, 9.0, 9.0]).share.round(3).tolist()
+    [0.333, 0.667, 1.0]
+    >>> truncated([1.0, 1.0, 2.0], [1.5, 9.0, 9.0]).share.tolist()
+    [0.5, 1.0]
+    """
+    delays, limits = np.asarray(seconds, dtype=np.float64), np.asarray(limit, dtype=np.float64)
+    steps, counts = np.unique(delays, return_counts=True)
+    ended = np.cumsum(counts)
+    at_risk = ended - np.searchsorted(np.sort(limits), steps, side="left")
+    kept = np.where(at_risk >= ended / 2, 1.0 - counts / np.maximum(at_risk, 1), 1.0)
+    after = np.cumprod(np.concatenate([[1.0], kept[::-1]]))[:-1][::-1]
+    return Curve(steps, np.asarray(after, dtype=np.float64))
+
+
 def thinned(curve: Curve, points: int = 50) -> list[dict[str, float]]:
     """The curve as at most ``points`` steps for a chart or an answer, last one included.
 
@@ -86,3 +107,13 @@ def thinned(curve: Curve, points: int = 50) -> list[dict[str, float]]:
         return []
     places = np.unique(np.linspace(0, curve.seconds.size - 1, min(points, curve.seconds.size)).round().astype(int))
     return [{"seconds": float(curve.seconds[i]), "share": float(curve.share[i])} for i in places]
+
+
+def reached(curve: Curve, share: float) -> float | None:
+    """The time by which that share has arrived, in seconds; None where the curve ends before.
+
+    >>> reached(Curve(np.array([1.0, 5.0]), np.array([0.4, 0.9])), 0.5)
+    5.0
+    """
+    places = np.flatnonzero(curve.share >= share - 1e-12)
+    return float(curve.seconds[places[0]]) if places.size else None

@@ -1,0 +1,96 @@
+"""Drawn rows without a label, each with the cause: missing evidence is counted, not just absent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from feedback.delays import ArrivalModel
+from feedback.estimators import wilson
+from models_registry.models import RegisteredModel
+
+CAUSES = ("pending", "overdue", "abstained", "skipped", "expired", "withdrawn")
+KINDS = ("gate", "audit")
+NEWEST = 100_000
+
+# The cause is the last thing that happened; an abstention outlasts later leases, because it is an answer. One that
+# was undone is none.
+_CAUSES = """
+    WITH drawn AS MATERIALIZED (
+        SELECT r.prediction_id, r.review, p.status,
+               clock_timestamp() - r.routed_at >= make_interval(secs =>
+                   CASE r.review WHEN 'gate' THEN %(gate)s::float8 ELSE %(audit)s::float8 END) AS mature
+        FROM review_routingdecision r JOIN review_prediction p ON p.id = r.prediction_id
+        WHERE r.model_id = %(model)s AND r.review <> 'none'
+        ORDER BY r.prediction_id DESC LIMIT %(newest)s
+    )
+    SELECT d.review, coalesce(d.mature, false),
+        CASE
+            WHEN d.status = 'withdrawn' THEN 'withdrawn'
+            WHEN l.id IS NOT NULL THEN 'labelled'
+            WHEN i.state = 'withdrawn' THEN 'withdrawn'
+            WHEN said.abstained THEN 'abstained'
+            WHEN i.lease_expires_at > clock_timestamp() OR last.ending = 'decided' OR last.token IS NULL
+                THEN CASE WHEN i.due_at < clock_timestamp() THEN 'overdue' ELSE 'pending' END
+            WHEN last.ending = 'released' THEN 'skipped'
+            ELSE 'expired'
+        END AS cause, count(*)
+    FROM drawn d
+    LEFT JOIN review_queueitem i ON i.prediction_id = d.prediction_id AND i.slot = 1
+    LEFT JOIN feedback_label l ON l.prediction_id = d.prediction_id AND l.source = 'review'
+        AND l.selection = 'draw' AND l.retired_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT bool_and(a.abstained) AS abstained FROM review_reviewdecision a
+        WHERE a.prediction_id = d.prediction_id AND a.kind = 'decision' AND l.id IS NULL
+          AND NOT EXISTS (SELECT FROM review_reviewdecision u WHERE u.supersedes_id = a.id AND u.kind = 'undo')
+    ) said ON true
+    LEFT JOIN LATERAL (
+        SELECT token, ending FROM review_lease e WHERE e.item_id = i.id AND l.id IS NULL
+        ORDER BY e.claimed_at DESC LIMIT 1
+    ) last ON true
+    GROUP BY 1, 2, 3
+"""
+
+
+def nonresponse(*, model: RegisteredModel, arrival: ArrivalModel, newest: int = NEWEST) -> dict[str, Any]:
+    """Per review kind: drawn, labelled, lost and pending rows, and each cause with its rate (Wilson, 95 %).
+
+    Lost is what is not expected to be labelled any more: withdrawn, or without a label in a mature cohort, where
+    `ArrivalModel` counts it as unanswered. Everything else is pending. Of the ``newest`` drawn rows.
+    """
+    ages = {kind: arrival.mature.get(kind) for kind in KINDS}
+    with connection.cursor() as cursor:
+        cursor.execute(_CAUSES, {"model": model.pk, "newest": newest, **ages})
+        rows = cursor.fetchall()
+    return {kind: _of_kind([row[1:] for row in rows if row[0] == kind]) for kind in KINDS}
+
+
+def _of_kind(rows: list[tuple[bool, str, int]]) -> dict[str, Any]:
+    drawn = sum(count for _, _, count in rows)
+    labelled = sum(count for _, cause, count in rows if cause == "labelled")
+    causes: dict[str, dict[str, Any]] = {}
+    for cause in CAUSES:
+        count = sum(found for _, name, found in rows if name == cause)
+        gone = sum(found for mature, name, found in rows if name == cause and (mature or cause == "withdrawn"))
+        causes[cause] = {"count": count, "lost": gone, **rate(count, drawn)}
+    lost = sum(row["lost"] for row in causes.values())
+    return {
+        "drawn": drawn,
+        "labelled": labelled,
+        "lost": lost,
+        "pending": drawn - labelled - lost,
+        "causes": causes,
+    }
+
+
+def rate(count: int, n: int) -> dict[str, float | None]:
+    """A proportion with its Wilson interval; None where nothing was counted.
+
+    >>> rate(0, 0)
+    {'rate': None, 'low': None, 'high': None}
+    """
+    if not n:
+        return {"rate": None, "low": None, "high": None}
+    low, high = wilson(count / n, n)
+    return {"rate": count / n, "low": low, "high": high}

@@ -1,0 +1,193 @@
+"""Estimates about the rows that nobody looked at, about two models at once, and from no label at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, lru_cache
+
+import numpy as np
+import pytest
+
+from feedback.estimators import (
+    AUTO_ACCEPTED_ERROR,
+    PAIRED,
+    Outputs,
+    State,
+    departs,
+    label_free,
+    measure,
+    paired_difference,
+    true_value,
+)
+from tests.feedback.simulated_traffic import UNKNOWN, answers, traffic
+
+REPLICATIONS = 300
+PAIRS = 200
+N = 2_000
+
+
+@cache
+def _unseen(policy: str, arrived: float) -> np.ndarray:
+    """(replications, 6): truth, point, low, high, standard error, naive error rate of the labelled rows."""
+    rng = np.random.default_rng(20263)
+    found = np.empty((REPLICATIONS, 6))
+    for run in range(REPLICATIONS):
+        made = traffic(rng, N, 0.15, policy=policy)
+        labels = np.where(rng.random(N) < arrived, made.labels, UNKNOWN)
+        arrival = np.full(N, arrived)
+        got = measure(AUTO_ACCEPTED_ERROR, made.outputs, labels, made.propensity, arrival, drawn=made.drawn)
+        truth = true_value(AUTO_ACCEPTED_ERROR, made.outputs, made.truth, made.drawn)
+        found[run] = truth, got.point, got.low, got.high, got.standard_error, got.naive
+    return found
+
+
+POLICIES = [(policy, arrived) for policy in ("uniform", "active", "threshold") for arrived in (1.0, 0.5)]
+
+
+@pytest.mark.parametrize(("policy", "arrived"), POLICIES)
+def test_the_error_rate_of_unseen_rows_is_covered_whether_or_not_all_labels_have_arrived(policy, arrived):
+    truth, point, low, high, error, _ = _unseen(policy, arrived).T
+    # 300 runs: three standard errors under 0.95 is 0.912.
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.912
+    assert abs(np.mean(point - truth)) <= 4 * np.std(point - truth) / REPLICATIONS**0.5
+    # The variance is that of the error, which also tells a wrong weight for late labels.
+    assert np.mean(error**2) ** 0.5 == pytest.approx(np.std(point - truth), rel=0.12)
+
+
+def test_the_error_rate_of_unseen_rows_is_covered_as_often_as_promised_over_all_policies():
+    truth, _, low, high, *_ = np.concatenate([_unseen(*policy) for policy in POLICIES]).T
+    assert 0.94 <= np.mean((low <= truth) & (truth <= high)) <= 0.975
+
+
+def test_the_errors_that_reviewers_saw_are_not_those_that_were_left():
+    truth, _, low, high, _, naive = _unseen("threshold", 1.0).T
+    assert np.mean(naive - truth) >= 0.1
+    assert np.mean((low <= naive) & (naive <= high)) <= 0.2
+
+
+def test_rows_reviewed_with_certainty_tell_nothing_of_the_others():
+    made = traffic(np.random.default_rng(1), N, 0.15, policy="threshold")
+    sure = made.propensity == 1
+    turned = np.where(sure, 1 - made.truth, made.truth)
+    one, other = (
+        measure(AUTO_ACCEPTED_ERROR, made.outputs, np.where(made.drawn, y, UNKNOWN), made.propensity, drawn=made.drawn)
+        for y in (made.truth, turned)
+    )
+    assert (one.point, one.low, one.effective_n) == (other.point, other.low, other.effective_n)
+    assert one.naive != other.naive
+    few = measure(
+        AUTO_ACCEPTED_ERROR,
+        made.outputs,
+        np.where(made.drawn & (sure | (np.arange(N) < 300)), made.truth, UNKNOWN),
+        made.propensity,
+        drawn=made.drawn,
+    )
+    assert few.labels > 200
+    assert few.state is State.INSUFFICIENT
+
+
+def test_a_row_that_waits_for_its_label_is_neither_accepted_nor_seen():
+    made = traffic(np.random.default_rng(2), N, 0.15, policy="uniform")
+    late = made.drawn & (np.arange(N) % 2 == 0)
+    labels, arrival = np.where(late, UNKNOWN, made.labels), np.full(N, 0.5)
+    one = measure(AUTO_ACCEPTED_ERROR, made.outputs, labels, made.propensity, arrival, drawn=made.drawn)
+    # Its scores may say what they like: only the others' population is spoken of.
+    scores = np.where(late[:, None], [0.5, 0.5], made.outputs.scores)
+    other = replace(made.outputs, scores=scores)
+    two = measure(AUTO_ACCEPTED_ERROR, other, labels, made.propensity, arrival, drawn=made.drawn)
+    assert one.point == pytest.approx(two.point, abs=1e-12)
+
+
+def _challenger(champion: Outputs) -> Outputs:
+    logit = np.log(champion.scores[:, 1] / champion.scores[:, 0])
+    return answers(0.9 * logit + 0.45 * np.sin(2.5 * logit) + 0.1)
+
+
+@lru_cache(maxsize=1)
+def _pairs() -> dict[str, np.ndarray]:
+    """Per metric (replications, 5): truth, point, low, high, standard error of two estimates' difference."""
+    rng = np.random.default_rng(20264)
+    found = {metric: np.empty((PAIRS, 5)) for metric in PAIRED}
+    for run in range(PAIRS):
+        made = traffic(rng, N, 0.15)
+        old, new = made.outputs, _challenger(made.outputs)
+        for metric in PAIRED:
+            got = paired_difference(metric, old, new, made.labels, made.propensity)
+            apart = [measure(metric, each, made.labels, made.propensity).standard_error for each in (old, new)]
+            truth = true_value(metric, new, made.truth) - true_value(metric, old, made.truth)
+            found[metric][run] = truth, got.point, got.low, got.high, np.hypot(*apart) / got.standard_error
+    return found
+
+
+@pytest.mark.parametrize("metric", PAIRED)
+def test_the_difference_of_two_models_is_covered_and_much_narrower_than_two_estimates(metric):
+    truth, point, low, high, wider = _pairs()[metric].T
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.915
+    assert abs(np.mean(point - truth)) <= 4 * np.std(point - truth) / PAIRS**0.5
+    assert np.mean(wider) >= 2.0
+
+
+@pytest.mark.parametrize("metric", PAIRED)
+def test_a_model_does_not_differ_from_itself_and_turns_its_sign_with_the_other(metric):
+    made = traffic(np.random.default_rng(3), N, 0.15)
+    new = _challenger(made.outputs)
+    same = paired_difference(metric, made.outputs, made.outputs, made.labels, made.propensity)
+    assert (same.point, same.standard_error) == (pytest.approx(0.0, abs=1e-12), pytest.approx(0.0, abs=1e-12))
+    there = paired_difference(metric, made.outputs, new, made.labels, made.propensity)
+    back = paired_difference(metric, new, made.outputs, made.labels, made.propensity)
+    assert there.point == pytest.approx(-back.point, abs=1e-9)
+    assert (there.low, there.high) == (pytest.approx(-back.high, abs=1e-9), pytest.approx(-back.low, abs=1e-9))
+    certain = paired_difference(metric, made.outputs, new, made.truth, np.ones(N))
+    exact = true_value(metric, new, made.truth) - true_value(metric, made.outputs, made.truth)
+    assert certain.point == pytest.approx(exact, abs=1e-9)
+    assert certain.standard_error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_guess_without_labels_departs_when_the_concept_drifts_and_not_before():
+    rng = np.random.default_rng(20265)
+    alarms = {0.0: 0, 2.0: 0}
+    for drift in alarms:
+        for _ in range(40):
+            made = traffic(rng, N, 0.15, drift=drift)
+            found = measure("accuracy", made.outputs, made.labels, made.propensity)
+            alarms[drift] += departs(found, label_free("accuracy", made.outputs))
+    assert alarms[0.0] <= 8
+    assert alarms[2.0] == 40
+
+
+def test_a_guess_without_labels_is_the_mean_of_what_the_model_believes():
+    made = traffic(np.random.default_rng(4), N, 0.15)
+    outputs = made.outputs
+    assert label_free("accuracy", outputs) == pytest.approx(outputs.scores.max(axis=1).mean(), abs=1e-12)
+    p = outputs.scores[:, 1]
+    assert label_free("recall", outputs) == pytest.approx(p[p > 0.5].sum() / p.sum(), abs=1e-12)
+    left = label_free(AUTO_ACCEPTED_ERROR, outputs, made.drawn)
+    assert left == pytest.approx(1 - outputs.scores.max(axis=1)[~made.drawn].mean(), abs=1e-12)
+
+
+@lru_cache(maxsize=1)
+def _few() -> dict[tuple[str, int], np.ndarray]:
+    rng = np.random.default_rng(20266)
+    found = {}
+    for labels in (40, 70, 100):
+        for _ in range(PAIRS):
+            # Scores that say nothing: the model's own variance does not make up for the few labels.
+            made = traffic(rng, 1_200, labels / 1_200, policy="uniform")
+            blunt = replace(
+                made.outputs, scores=np.full((1_200, 2), 0.5) + 1e-3 * rng.normal(size=(1_200, 1)) * [1, -1]
+            )
+            for metric in ("cost", "brier", "log_loss"):
+                outputs = blunt if metric == "cost" else made.outputs
+                got = measure(metric, outputs, made.labels, made.propensity)
+                truth = true_value(metric, outputs, made.truth)
+                held = got.low <= truth <= got.high, abs(got.point - truth) <= 1.96 * got.standard_error
+                found.setdefault((metric, labels), []).append(held)
+    return {key: np.array(value) for key, value in found.items()}
+
+
+@pytest.mark.parametrize("labels", [40, 70, 100])
+@pytest.mark.parametrize("metric", ["cost", "brier", "log_loss"])
+def test_the_interval_of_a_loss_covers_at_few_labels(metric, labels):
+    student, normal = _few()[metric, labels].T
+    assert np.mean(student) >= 0.915
+    assert np.mean(student) >= np.mean(normal)
