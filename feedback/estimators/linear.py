@@ -7,7 +7,7 @@ linearised: docs/statistics.md, estimator and interval. Tables and beliefs are (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -91,34 +91,37 @@ def mean(evidence: Evidence, table: Floats, *, proportion: bool = False) -> Figu
     if rows.size == 0:
         return Figure(Estimate(word, word, word, 0.0, float(n), State.OK, labels=labels), word)
     weight = 1.0 / q[rows]
-    b0, b1 = tuned(guess[rows], table[evidence.labels[rows], rows], weight * (weight - 1.0))
+    b0, b1, fitted = tuned(guess[rows], table[evidence.labels[rows], rows], weight * (weight - 1.0))
     h = np.where(doubtful, b0 + b1 * guess, table[0])
     residual = table[evidence.labels[rows], rows] - h[rows]
     point = (float(h.sum()) + _sum(weight, residual)) / n
-    sampled = _sum(weight * (weight - 1.0), residual, residual)
+    kish = float(weight.sum()) ** 2 / _sum(weight, weight)
+    # Residuals of a line through the same labels are too small by the parameters that were fitted.
+    sampled = _sum(weight * (weight - 1.0), residual, residual) * max(kish, 1.0) / max(kish - fitted, 1.0)
     odds = np.where(doubtful, 1.0 / np.where(doubtful, q, 1.0) - 1.0, 0.0)
     spread = np.maximum(evidence.guess(table * table) - guess**2, 0.0)
     modelled = _sum(odds, spread + (guess - h) ** 2)
     error = max(sampled, modelled) ** 0.5 / n
-    kish = float(weight.sum()) ** 2 / _sum(weight, weight)
     return Figure(_interval(point, error, n, kish, labels, proportion=proportion), word)
 
 
-def tuned(guess: Floats, truth: Floats, weight: Floats) -> tuple[float, float]:
-    """Intercept and slope of the weighted regression of the truth on its guess; (0, 1) where too little can be told.
+def tuned(guess: Floats, truth: Floats, weight: Floats) -> tuple[float, float, int]:
+    """Intercept and slope of the weighted regression of the truth on its guess, and how many of the two were fitted.
+
+    The guess itself, (0, 1), where too few rows have weight.
 
     >>> tuned(np.array([0.0, 1.0] * 10), np.array([1.0, 3.0] * 10), np.ones(20))
-    (1.0, 2.0)
+    (1.0, 2.0, 2)
     """
     if np.count_nonzero(weight) < FEWEST_FOR_TUNING:
-        return 0.0, 1.0
+        return 0.0, 1.0, 0
     share = weight / weight.sum()
     mean_x, mean_y = _sum(share, guess), _sum(share, truth)
     across = _sum(share, guess - mean_x, guess - mean_x)
     if across <= NOTHING:
-        return mean_y, 0.0
+        return mean_y, 0.0, 1
     slope = _sum(share, guess - mean_x, truth - mean_y) / across
-    return mean_y - slope * mean_x, slope
+    return mean_y - slope * mean_x, slope, 2
 
 
 def shares_of_total(evidence: Evidence, table: Floats, parts: Iterable[Floats]) -> list[Figure]:
@@ -141,7 +144,11 @@ def _share_of(evidence: Evidence, table: Floats, part: Floats, below: Figure) ->
     error = (mean(evidence, table * (part - ratio)).estimate.standard_error or 0.0) / bottom
     ratio = min(1.0, max(0.0, ratio))
     low, high = max(0.0, ratio - Z95 * error), min(1.0, ratio + Z95 * error)
-    return Figure(replace(below.estimate, point=ratio, low=low, high=high, standard_error=error), word)
+    # The part may hold much less evidence than the whole.
+    effective = min(above.estimate.effective_n, below.estimate.effective_n)
+    state = publishable(effective, high - low)
+    found = Estimate(ratio, low, high, error, effective, state, labels=below.estimate.labels)
+    return Figure(found, word)
 
 
 def _sum(*columns: Floats) -> float:
@@ -157,5 +164,5 @@ def _interval(point: float, error: float, n: int, kish: float, labels: int, *, p
     # Pulled towards one half by two pseudo-rows, so that a window without an error keeps a variance.
     pulled = (point * kish + 1) / (kish + 2)
     size = float(n) if error <= NOTHING else pulled * (1 - pulled) / error**2
-    low, high = wilson(point, size)
+    low, high = wilson(point, size, student(kish - 1))
     return Estimate(point, low, high, error, kish, publishable(kish, high - low), labels=labels)

@@ -31,8 +31,8 @@ def residual_variance(guess: Floats, right: Floats, seen: Floats) -> Floats:
     rows = np.flatnonzero(~np.isnan(right) & (seen > 0))
     if rows.size >= FEWEST_LABELS:
         m, y, weight = guess[rows], right[rows], 1.0 / seen[rows]
-        b0, b1 = tuned(m, y, weight)
-        c0, c1 = tuned(spread[rows], (y - b0 - b1 * m) ** 2, weight)
+        b0, b1, _ = tuned(m, y, weight)
+        c0, c1, _ = tuned(spread[rows], (y - b0 - b1 * m) ** 2, weight)
         spread = c0 + c1 * spread
     return np.asarray(np.clip(spread, LEAST_VARIANCE, MOST_VARIANCE))
 
