@@ -6,20 +6,19 @@ PostgreSQL's binary COPY of columns of eight bytes has rows of one length, which
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
 from feedback.estimators.linear import Evidence
 from feedback.estimators.rows import UNKNOWN
+from feedback.whatif.fields import MOST_WHOLE, asks_for_whole, columns_of
 from models_registry.models import RegisteredModel
-from review import policies, policy_facts, rules, samplers
-from review.models import Prediction
+from review import policies, policy_facts, samplers
 from review.policies import Floats, Integers
 
 DAY = 86_400.0
@@ -30,19 +29,17 @@ LEAST_ARRIVED = 0.05
 # Reference rows are known by bin; so many rows stand for them.
 MOST_REFERENCE = 10_000
 REVIEWS = np.array(["none", "audit", "gate"])
-# What a policy may ask for that only the payload of each row, read whole, can tell.
-WHOLE = ("stale", "novelty")
 
-_INTEGERS = ("id", "predicted", "review", "label")
-_FLOATS = ("occurred", "draw", "p_gate", "propensity", "confidence", "value")
+_INTEGERS = ("id", "version", "predicted", "review", "label")
+_FLOATS = ("occurred", "received", "draw", "p_gate", "propensity", "confidence", "value")
 _SIGNATURE, _TRAILER = 19, 2
 _COPY = """
     COPY (
-        SELECT p.id, (array_position(%(classes)s::text[], p.predicted) - 1)::int8,
+        SELECT p.id, p.version_id::int8, (array_position(%(classes)s::text[], p.predicted) - 1)::int8,
             (CASE r.review WHEN 'gate' THEN 2 WHEN 'audit' THEN 1 ELSE 0 END)::int8,
             (coalesce(array_position(%(classes)s::text[], l.value), 0) - 1)::int8,
-            extract(epoch FROM p.occurred_at)::float8, r.draw, r.p_gate, r.propensity, p.confidence,
-            coalesce(p.value, 'NaN'), {scores}
+            extract(epoch FROM p.occurred_at)::float8, extract(epoch FROM p.received_at)::float8,
+            r.draw, r.p_gate, r.propensity, p.confidence, coalesce(p.value, 'NaN'), {scores}
         FROM review_prediction p JOIN review_routingdecision r ON r.prediction_id = p.id
         LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.selection = 'draw'
             AND l.retired_at IS NULL
@@ -50,15 +47,6 @@ _COPY = """
         ORDER BY p.id DESC LIMIT %(last)s
     ) TO STDOUT (FORMAT binary)
 """
-# Aggregates of one query take its rows in one order.
-_CELLS = """
-    SELECT array_agg(p.id), {cells} FROM review_prediction p {join} WHERE p.model_id = %s AND p.id BETWEEN %s AND %s
-"""
-# Where the values of a field's kind are, and the join that reaches them.
-_PLACES = {
-    "feature": ("f.features", "LEFT JOIN review_predictionpayload f ON f.prediction_id = p.id"),
-    "group": ("p.groups", ""),
-}
 
 
 @dataclass(frozen=True)
@@ -91,17 +79,29 @@ class Past:
 
 
 def load(model: RegisteredModel, asking: Sequence[policies.Policy], *, last: int) -> Past:
-    """The ``last`` routed predictions with what these policies ask for; none yet: the reference rows."""
-    table = _table(model, last)
+    """The ``last`` routed predictions with what these policies ask for; none yet: the reference rows.
+
+    Of predictions whose payload must be read whole at most MOST_WHOLE.
+    """
+    table = _table(model, min(last, MOST_WHOLE) if asks_for_whole(asking) else last)
     if not table.size:
         return _reference(model)
     columns: dict[str, Any] = {name: table[name].astype(np.float64) for name in _FLOATS}
     columns |= {name: table[name].astype(np.int64) for name in _INTEGERS}
     scores = np.stack([table[f"s{place}"].astype(np.float64) for place in range(len(model.classes))], axis=1)
     labels, seen = _seen(columns)
-    batch = _batch(model, asking, columns, scores)
+    ids = columns["id"]
+    batch = policies.Batch(
+        setting=policy_facts.setting_of(model),
+        scores=scores,
+        predicted=columns["predicted"],
+        confidence=columns["confidence"],
+        guess=columns["confidence"],
+        value=columns["value"],
+        columns=columns_of(model, asking, ids, columns["version"], columns["received"]),
+    )
     evidence = Evidence(beliefs(scores), labels, seen)
-    return Past("predictions", batch, columns["id"], columns["draw"], columns["occurred"], evidence)
+    return Past("predictions", batch, ids, columns["draw"], columns["occurred"], evidence)
 
 
 def rate(occurred: Floats) -> float | None:
@@ -154,46 +154,6 @@ def _seen(columns: dict[str, Any]) -> tuple[Integers, Floats]:
     either = gate * share["gate"] + (columns["propensity"] - gate) * share["audit"]
     own = np.where(columns["review"] == 2, share["gate"], share["audit"]) * columns["propensity"]
     return labels, np.where(columns["review"] == 0, either, own)
-
-
-def _batch(
-    model: RegisteredModel, asking: Sequence[policies.Policy], columns: dict[str, Any], scores: Floats
-) -> policies.Batch:
-    setting, ids = policy_facts.setting_of(model), columns["id"]
-    if any(policy.asks(kind) for policy in asking for kind in WHOLE):
-        rows = list(Prediction.objects.filter(pk__in=ids.tolist()).order_by("-id").values(*policy_facts.COLUMNS))
-        policy_facts.add_features(rows, {model.pk: list(asking)})
-        return policy_facts.batch_of(setting, rows)
-    asked = set().union(*(policy.fields for policy in asking))
-    return policies.Batch(
-        setting=setting,
-        scores=scores,
-        predicted=columns["predicted"],
-        confidence=columns["confidence"],
-        guess=columns["confidence"],
-        value=columns["value"],
-        columns={name: column for kind in _PLACES for name, column in _cells(model, ids, kind, asked).items()},
-    )
-
-
-def _cells(model: RegisteredModel, ids: Integers, kind: str, asked: Set[str]) -> dict[str, rules.Column]:
-    """The asked fields of one kind, by name, as columns in the order of the ids."""
-    names = sorted(name for name in asked if name.startswith(f"{kind}."))
-    if not names:
-        return {}
-    place, join = _PLACES[kind]
-    query = _CELLS.format(cells=", ".join([f"json_agg({place} -> %s)::text"] * len(names)), join=join)
-    keys = [name.partition(".")[2] for name in names]
-    with connection.cursor() as cursor:
-        cursor.execute(query, [*keys, model.pk, int(ids.min()), int(ids.max())])
-        found, *cells = cursor.fetchone()
-    known = np.array(found or [], dtype=np.int64)
-    order = np.argsort(known)
-    rows = order[np.searchsorted(known, ids, sorter=order)].tolist()
-    return {
-        name: rules.column_of([values[row] for row in rows])
-        for name, values in zip(names, (msgspec.json.decode(text) for text in cells), strict=True)
-    }
 
 
 def _reference(model: RegisteredModel) -> Past:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from django.apps import apps
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from feedback import whatif
-from models_registry.models import ReferenceProfile
+from models_registry.models import DataContract, ReferenceProfile
+from models_registry.profiles import build_profile
 from review import policies, policy_facts, policy_versions
-from review.models import Prediction, RoutingDecision
-from tests.conftest import Cast
+from review.models import Prediction, PredictionPayload, RoutingDecision
+from tests.conftest import CONTRACT, Cast
 from tests.feedback.replayed import label_all, send, truth_of
 from tests.review.received import obey
 
@@ -127,23 +129,53 @@ def test_what_is_foreseen_is_what_then_happens(cast: Cast, document: dict[str, A
     assert abs(held - found["figures"]["new"]["held"]) <= 0.05
 
 
+def by_rows(cast: Cast, policy: policies.Policy, last: int) -> policies.Batch:
+    """The newest predictions as routing reads them."""
+    rows = list(Prediction.objects.order_by("-id").values(*policy_facts.COLUMNS)[:last])
+    policy_facts.add_features(rows, {cast.model.pk: [policy]})
+    return policy_facts.batch_of(policy_facts.setting_of(cast.model), rows)
+
+
 @pytest.mark.parametrize("document", [NEW, ASKING], ids=["threshold", "asking"])
 def test_rows_read_as_columns_are_the_rows(cast: Cast, document: dict[str, Any]):
     send(cast.model, 200)
     policy = policies.parse(document)
     past = whatif.load(cast.model, [policy], last=150)
-    rows = list(Prediction.objects.order_by("-id").values(*policy_facts.COLUMNS, "routing__draw")[:150])
-    policy_facts.add_features(rows, {cast.model.pk: [policy]})
-    batch = policy_facts.batch_of(policy_facts.setting_of(cast.model), rows)
-    assert past.ids.tolist() == [row["id"] for row in rows]
-    assert past.draws.tolist() == [row["routing__draw"] for row in rows]
-    ours, theirs = (policies.choose_many(policy, rows, past.draws) for rows in (past.batch, batch))
+    routed = Prediction.objects.order_by("-id").values_list("pk", "routing__draw")[:150]
+    assert list(zip(past.ids.tolist(), past.draws.tolist(), strict=True)) == list(routed)
+    other = by_rows(cast, policy, 150)
+    ours, theirs = (policies.choose_many(policy, rows, past.draws) for rows in (past.batch, other))
     for name in ("disposition", "review", "p_gate", "propensity", "by"):
         assert getattr(ours, name).tolist() == getattr(theirs, name).tolist(), name
     assert Counter(ours.review.tolist()).keys() >= {"gate", "none"}
-    stale = {**document, "review": [{"name": "stale", "when": {"field": "stale.g", "eq": True}, "p": 1.0}]}
-    slow = whatif.load(cast.model, [policies.parse(stale)], last=150)
-    assert slow.batch.scores.tolist() == past.batch.scores.tolist()
+
+
+def test_staleness_and_novelty_are_those_of_routing(cast: Cast):
+    contract = {"features": [{**f, "group": "bureau", "max_age_seconds": 60} for f in CONTRACT["features"]]}
+    cast.version.contract = DataContract.objects.create(model=cast.model, number=2, document=contract, sha256="1" * 64)
+    cast.version.save()
+    columns = {"amount": [*range(50)] * 4, "age": [*range(20, 70)] * 4, "country": ["DE", "FR"] * 100}
+    ReferenceProfile.objects.create(
+        version=cast.version, document=build_profile(contract, columns), rows=200, sha256="2" * 64
+    )
+    send(cast.model, 60)
+    stamps = ({"bureau": "2020-01-01T00:00:00Z"}, {"bureau": timezone.now().isoformat()}, None)
+    for number, payload in enumerate(PredictionPayload.objects.all()):
+        payload.as_of = stamps[number % 3]
+        payload.save()
+    policy = policies.parse(
+        {
+            "review": [
+                {"name": "old", "when": {"field": "stale.bureau", "eq": True}, "p": 1.0, "kind": "audit"},
+                {"name": "strange", "when": {"field": "novelty", "gt": 0.5}, "p": 1.0, "kind": "gate"},
+            ]
+        }
+    )
+    past, other = whatif.load(cast.model, [policy], last=50), by_rows(cast, policy, 50)
+    ours, theirs = (policies.choose_many(policy, rows, past.draws) for rows in (past.batch, other))
+    assert ours.propensity.tolist() == theirs.propensity.tolist()
+    assert past.batch.column("novelty").tolist() == other.column("novelty").tolist()
+    assert {*ours.propensity.tolist()} == {0.05, 1.0}
 
 
 def test_withdrawn_predictions_are_not_tried(cast: Cast):
