@@ -51,7 +51,7 @@ class PolicyPreview(APIView):
 def _last(request: Request) -> int:
     text = request.query_params.get("last", str(LAST))
     if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= MOST):
-        raise _refused("last", f"1 to {MOST} predictions")
+        raise _out_of_range("last", f"1 to {MOST} predictions")
     return int(text)
 
 
@@ -64,9 +64,9 @@ def _half_width(request: Request) -> float | None:
     except ValueError:
         wanted = math.nan
     if not 0 < wanted < 1:
-        raise _refused("half_width", "a share above 0 and below 1, for example 0.02")
+        raise _out_of_range("half_width", "a share above 0 and below 1, for example 0.02")
     return wanted
 
 
-def _refused(name: str, message: str) -> Invalid:
+def _out_of_range(name: str, message: str) -> Invalid:
     return Invalid(message, code="invalid_parameter", errors=[Fault(f"/{name}", "out_of_range", message)])

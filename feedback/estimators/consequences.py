@@ -87,8 +87,10 @@ def consequences(
 def scaled(figure: Figure, factor: float) -> Figure:
     """The figure times a known number, such as predictions per day.
 
-    >>> scaled(Figure(Estimate(0.5, 0.25, 0.75, 0.125, 40.0, State.OK), 0.5), 100).estimate.high
-    75.0
+    >>> known = Evidence(np.full((2, 1), 0.5), np.array([0]), np.ones(1))
+    >>> found = scaled(mean(known, wrong(np.array([1]), 2)), 100)
+    >>> found.estimate.point, found.guess
+    (100.0, 50.0)
     """
 
     def by(x: float | None) -> float | None:
