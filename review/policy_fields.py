@@ -119,7 +119,7 @@ def _plain(x: float) -> float:
 
 def _words(document: dict[str, Any]) -> dict[str, str]:
     fields = read(document)
-    budget = "none" if fields.budget is None else f"{share(fields.budget)} of all predictions"
+    budget = "none" if fields.budget is None else f"{share(fields.budget, 0 if fields.budget >= 0.1 else 1)} of all"
     return {
         "Held when the score is below": "never" if fields.confidence is None else number(fields.confidence),
         "Held when the risk reaches": "never" if fields.risk is None else number(fields.risk),

@@ -195,7 +195,8 @@ def _told(figure: Figure | None, words: Callable[[float | None], str]) -> dict[s
     if not figure.measured:
         return {"text": f"≈ {words(figure.value)}", "range": GUESSED}
     e = figure.estimate
-    return {"text": words(e.point), "range": f"{words(e.low)} to {words(e.high)}"}
+    # What needs no label is known without error.
+    return {"text": words(e.point), "range": f"{words(e.low)} to {words(e.high)}" if e.standard_error else ""}
 
 
 def _signed(x: float | None, digits: int = 3) -> str:

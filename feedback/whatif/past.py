@@ -35,7 +35,7 @@ _FLOATS = ("occurred", "received", "draw", "p_gate", "propensity", "confidence",
 _SIGNATURE, _TRAILER = 19, 2
 _COPY = """
     COPY (
-        SELECT p.id, p.version_id::int8, (array_position(%(classes)s::text[], p.predicted) - 1)::int8,
+        SELECT p.id, p.version_id::int8, (coalesce(array_position(%(classes)s::text[], p.predicted), 1) - 1)::int8,
             (CASE r.review WHEN 'gate' THEN 2 WHEN 'audit' THEN 1 ELSE 0 END)::int8,
             (coalesce(array_position(%(classes)s::text[], l.value), 0) - 1)::int8,
             extract(epoch FROM p.occurred_at)::float8, extract(epoch FROM p.received_at)::float8,
@@ -126,7 +126,8 @@ def beliefs(scores: Floats) -> Floats:
 
 def _table(model: RegisteredModel, last: int) -> NDArray[Any]:
     classes = len(model.classes)
-    scores = ", ".join(f"p.scores[{place + 1}]" for place in range(classes))
+    # A null would make its row shorter than the others.
+    scores = ", ".join(f"coalesce(p.scores[{place + 1}], 0)" for place in range(classes))
     found = io.BytesIO()
     with connection.cursor() as cursor:
         parameters = {"classes": model.classes, "model": model.pk, "last": last}
