@@ -211,7 +211,7 @@ def item_body(item: QueueItem) -> dict[str, Any]:
     return {
         "id": str(item.pk),
         "queue": item.queue.slug,
-        "kind": item.kind,
+        "kind": item.shown_kind,
         "priority": item.priority,
         "enqueued_at": item.enqueued_at,
         "due_at": item.due_at,
