@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback import monitoring
-from feedback.api.bodies import DELAYS_ANSWER, QUALITY_ANSWER
+from feedback.api.measured import DELAYS_ANSWER, QUALITY_ANSWER
 from feedback.estimators.questions import HEADLINES
 from feedback.monitoring.series import LENGTHS
 from models_registry import access

@@ -12,7 +12,7 @@ from django.utils import timezone
 from feedback import gold, labels
 from feedback.estimators import Estimate, State, measure
 from feedback.models import GoldTruth, Label
-from feedback.monitoring.population import load, seen_probability
+from feedback.monitoring.population import load
 from models_registry import access
 from models_registry.errors import Conflict, Invalid
 from models_registry.models import AuditEvent
@@ -52,10 +52,10 @@ def _given(truth: str, place: int, wrong: int) -> str:
 
 
 def _accuracy(cast: Cast, *, corrected: bool) -> Estimate:
-    rows = load(cast.model, start=NOON - timedelta(days=1))
+    # All of them are reviewed with certainty, and all have answered.
+    rows = load(cast.model, [((NOON - timedelta(days=1)).timestamp(), float("inf"))])
     reviewers = gold.corrections(cast.model) if corrected else None
-    seen = seen_probability(rows, rows.arrivals())
-    return measure("accuracy", rows.outputs(cast.model), rows.label, seen, reviewers=reviewers)
+    return measure("accuracy", rows.outputs(cast.model), rows.label, rows.propensity, reviewers=reviewers)
 
 
 def test_gold_answers_bring_the_figure_back(cast: Cast) -> None:
@@ -147,7 +147,7 @@ def test_a_gold_answer_takes_nothing_from_the_label_of_the_draw(cast: Cast, toge
     assert (standing.value, standing.selection, standing.propensity) == (FRAUD, "draw", 0.25)
     other = Label.objects.get(retired_at__isnull=False)
     assert (other.value, other.selection, other.propensity) == (OK, "gold", None)
-    rows = load(cast.model)
+    rows = load(cast.model, [(float("-inf"), float("inf"))])
     assert (rows.label.tolist(), rows.manual.tolist()) == ([1], [False])
 
 
