@@ -6,9 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from feedback.charts.axes import Scale, around, percent
+from feedback.charts.axes import Scale, anchor, around, percent
 
-LOG_TICKS = ((0.001, "1 ms"), (1, "1 s"), (60, "1 min"), (3600, "1 h"), (86400, "1 d"), (2592000, "30 d"))
+# Spans a person knows; those of the second line where there is room between the first.
+LOG_TICKS = (
+    ((0.001, "1 ms"), (1, "1 s"), (60, "1 min"), (3600, "1 h"), (86400, "1 d"), (2592000, "30 d")),
+    ((10, "10 s"), (600, "10 min"), (21600, "6 h"), (604800, "7 d"), (31536000, "1 y"), (0.1, "100 ms")),
+)
+APART = 13.0
 
 
 def intervals(
@@ -56,13 +61,20 @@ def delays(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def log_ticks(scale: Scale) -> list[dict[str, Any]]:
-    """Spans a person knows along an axis of the logarithm of seconds.
+    """Spans a person knows along an axis of the logarithm of seconds, none so close that their words collide.
 
     >>> [tick["text"] for tick in log_ticks(Scale(0, 4))]
-    ['1 s', '1 min', '1 h']
+    ['1 s', '10 s', '1 min', '10 min', '1 h']
+    >>> [tick["text"] for tick in log_ticks(Scale(-1, 7))]
+    ['1 s', '1 min', '1 h', '1 d', '30 d']
     """
-    within = [(s, text) for s, text in LOG_TICKS if scale.low - 1e-9 <= math.log10(s) <= scale.high + 1e-9]
-    return [{"value": s, "text": text, "x": percent(scale.x(math.log10(s)))} for s, text in within]
+    kept: list[tuple[float, float, str]] = []
+    for seconds, text in (tick for ticks in LOG_TICKS for tick in ticks):
+        at = math.log10(seconds)
+        place = scale.x(at)
+        if scale.low - 1e-9 <= at <= scale.high + 1e-9 and all(abs(place - other) >= APART for _, other, _ in kept):
+            kept.append((seconds, place, text))
+    return [{"value": s, "text": text, "x": percent(x), "anchor": anchor(x)} for s, x, text in sorted(kept)]
 
 
 def _log(seconds: float | None, scale: Scale) -> str | None:

@@ -12,9 +12,7 @@ from feedback.charts.history import lines, seconds
 FILL = 0.72
 
 
-def flow(
-    slices: Sequence[dict[str, Any]], kinds: Sequence[str], *, capacity: float | None = None
-) -> dict[str, Any]:
+def flow(slices: Sequence[dict[str, Any]], kinds: Sequence[str], *, capacity: float | None = None) -> dict[str, Any]:
     """Stacked columns of arrivals by kind, a line of reviews done, and the capacity of one slice.
 
     Each slice has ``from``, ``to`` (ISO), ``by_kind`` {kind: n} and ``done``.

@@ -53,7 +53,8 @@ def history(points: Sequence[Point], changes: Sequence[Point] = (), kind: str = 
         ],
         "immature": _immature(points, x),
         "marks": marks,
-        "lanes": 1 + max((mark["lane"] for mark in marks), default=-1),
+        "marks_height": 18 * (1 + max((mark["lane"] for mark in marks), default=-1)),
+        "any_restated": any(p.get("restated") for p in points),
     }
 
 
@@ -88,11 +89,9 @@ def lines(x: Sequence[float], values: Sequence[float | None], y: Scale) -> list[
     >>> lines([0, 50, 100], [0.0, 1.0, None], Scale(0, 1, pad=0))
     ['0.00,100.00 50.00,0.00']
     """
-    found = []
-    for run in runs(value is not None for value in values):
-        if len(run) > 1:
-            found.append(" ".join(f"{x[i]:.2f},{y.y(float(values[i] or 0.0)):.2f}" for i in run))
-    return found
+    known = {i: y.y(value) for i, value in enumerate(values) if value is not None}
+    stretches = runs(i in known for i in range(len(values)))
+    return [" ".join(f"{x[i]:.2f},{known[i]:.2f}" for i in run) for run in stretches if len(run) > 1]
 
 
 def numbered(changes: Sequence[Point], x: Scale) -> list[dict[str, Any]]:
@@ -141,9 +140,8 @@ def _reach(point: Point, y: Scale) -> dict[str, str]:
 
 
 def _dots(x: Sequence[float], values: Sequence[float | None], y: Scale) -> list[dict[str, Any]]:
-    return [
-        {"place": i, "x": percent(x[i]), "y": percent(y.y(value))} for i, value in enumerate(values) if value is not None
-    ]
+    known = [(i, value) for i, value in enumerate(values) if value is not None]
+    return [{"place": i, "x": percent(x[i]), "y": percent(y.y(value))} for i, value in known]
 
 
 def _immature(points: Sequence[Point], x: Scale) -> dict[str, Any] | None:

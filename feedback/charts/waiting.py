@@ -12,6 +12,7 @@ from feedback.charts.dots import log_ticks
 SHARES = (0.0, 0.5, 0.9, 1.0)
 # Sooner than this is at once.
 LEAST = 1.0
+LEAST_DECADES = 0.5
 
 
 def waiting(curves: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -28,8 +29,8 @@ def waiting(curves: Sequence[dict[str, Any]]) -> dict[str, Any]:
     ages = [max(float(step["seconds"]), LEAST) for curve in curves for step in curve["curve"]]
     if not ages:
         return {"empty": True}
-    low, high = math.floor(math.log10(min(ages)) + 1e-9), math.ceil(math.log10(max(ages)) - 1e-9)
-    x, y = Scale(low, max(high, low + 1), pad=0.0), Scale(0.0, 1.0)
+    low, high = math.log10(min(ages)), math.log10(max(ages))
+    x, y = Scale(low, max(high, low + LEAST_DECADES), pad=0.0), Scale(0.0, 1.0)
     return {
         "curves": [{**curve, **_drawn(curve, x, y)} for curve in curves],
         "x": log_ticks(x),
@@ -44,8 +45,6 @@ def _drawn(curve: dict[str, Any], x: Scale, y: Scale) -> dict[str, Any]:
         at = x.x(math.log10(max(float(step["seconds"]), LEAST)))
         places += [(at, places[-1][1]), (at, y.y(float(step["share"])))]
     known = [(curve[name], share) for name, share in (("p50", 0.5), ("p90", 0.9)) if curve.get(name) is not None]
-    points = [
-        {"x": percent(x.x(math.log10(max(float(s), LEAST)))), "y": percent(y.y(share))} for s, share in known
-    ]
+    points = [{"x": percent(x.x(math.log10(max(float(s), LEAST)))), "y": percent(y.y(share))} for s, share in known]
     line = " ".join(f"{across:.2f},{down:.2f}" for across, down in places) if curve["curve"] else ""
     return {"line": line, "points": points}

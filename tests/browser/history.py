@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
-from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from feedback import alerts, labels
-from feedback.models import DatasetSnapshot, OutcomeEvent, SimulatedTruth, SnapshotPart, TrainingRun
+from feedback import alerts
+from feedback.models import DatasetSnapshot, SnapshotPart, TrainingRun
 from models_registry import access, gates
 from models_registry.models import (
     Artifact,
@@ -23,25 +20,20 @@ from models_registry.models import (
     RegisteredModel,
 )
 from review.models import (
-    Lease,
     PolicyVersion,
-    Prediction,
-    PredictionPayload,
-    QueueItem,
-    Resolution,
-    ReviewDecision,
     RoutingControl,
-    RoutingDecision,
 )
+from tests.browser import traffic
 from tests.browser import world as makers
 
-ROWS = 900
 CANDIDATES = (("retrained-1", -0.031, True), ("retrained-2", 0.012, False))
 
 
 def live(model: RegisteredModel, version: ModelVersion) -> None:
-    RegisteredModel.objects.filter(pk=model.pk).update(simulated=True)
-    stream(model, version)
+    told = {"simulated": True, "outcomes_complete_for": "proceeded", "outcomes_horizon_days": 21.0}
+    RegisteredModel.objects.filter(pk=model.pk).update(**told)
+    model.refresh_from_db()
+    traffic.stream(model, version)
     activated(model, version)
     for place, (name, difference, better) in enumerate(CANDIDATES):
         candidate(model, version, name, difference, better=better, at=timezone.now() - timedelta(days=2 - place))
@@ -56,141 +48,8 @@ def live(model: RegisteredModel, version: ModelVersion) -> None:
 
 
 def activated(model: RegisteredModel, version: ModelVersion) -> None:
-    before = timezone.now() - timedelta(days=30)
+    before = timezone.now() - timedelta(days=58)
     Promotion.objects.create(model=model, version=version, kind="activation", actor="erin", at=before)
-
-
-def stream(model: RegisteredModel, version: ModelVersion) -> None:
-    """Predictions whose hard cases are reviewed always and easy ones one time in five."""
-    draw = np.random.default_rng(5)
-    confidence = 0.5 + 0.5 * draw.beta(4, 1.2, size=ROWS)
-    right = draw.random(ROWS) < 0.55 + 0.44 * (confidence - 0.5) / 0.5
-    gate = confidence < 0.75
-    propensity = np.where(gate, 1.0, 0.2)
-    u = draw.random(ROWS)
-    reviewed = u < propensity
-    begin = timezone.now() - timedelta(days=24)
-    columns = makers.measurements(ROWS, seed=9)
-    predictions = Prediction.objects.bulk_create(
-        _prediction(model, version, i, float(confidence[i]), begin + timedelta(minutes=24 * i)) for i in range(ROWS)
-    )
-    PredictionPayload.objects.bulk_create(
-        PredictionPayload(prediction=p, features={name: round(float(v[i]), 4) for name, v in columns.items()})
-        for i, p in enumerate(predictions)
-    )
-    policy = RoutingControl.objects.get(model=model).active
-    RoutingDecision.objects.bulk_create(
-        RoutingDecision(
-            prediction=p,
-            model=model,
-            policy=policy,
-            draw=float(u[i]),
-            p_gate=float(gate[i]),
-            propensity=float(propensity[i]),
-            disposition="hold" if gate[i] else model.disposition_for(p.predicted),
-            oversight_always=False,
-            review="gate" if gate[i] else "audit" if reviewed[i] else "none",
-            reasons=["low_confidence"] if gate[i] else ["audit_floor"] if reviewed[i] else [],
-            model_guess=p.confidence,
-            routed_at=p.received_at + timedelta(seconds=0.4),
-        )
-        for i, p in enumerate(predictions)
-    )
-    truth = [p.predicted if right[i] else _other(model, p.predicted) for i, p in enumerate(predictions)]
-    SimulatedTruth.objects.bulk_create(SimulatedTruth(prediction=p, value=truth[i]) for i, p in enumerate(predictions))
-    Resolution.objects.bulk_create(
-        Resolution(
-            prediction=p,
-            model=model,
-            label=p.predicted,
-            disposition=model.disposition_for(p.predicted),
-            by="model",
-            at=p.received_at + timedelta(seconds=0.4),
-        )
-        for i, p in enumerate(predictions)
-        if not gate[i]
-    )
-    decided = [(p, truth[i], bool(gate[i])) for i, p in enumerate(predictions) if reviewed[i]]
-    decide(model, decided)
-    outcomes = [(p, truth[i]) for i, p in enumerate(predictions) if i % 6 == 0 and not gate[i]]
-    OutcomeEvent.objects.bulk_create(
-        OutcomeEvent(
-            model=model,
-            prediction=p,
-            value=value,
-            source="pathology",
-            kind="explicit",
-            definition=model.definitions.get(),
-            observed_at=p.occurred_at + timedelta(days=2.5),
-            received_at=p.occurred_at + timedelta(days=2.6),
-        )
-        for p, value in outcomes
-    )
-    labels.pull_all()
-
-
-def decide(model: RegisteredModel, decided: list[tuple[Prediction, str, bool]]) -> None:
-    queue, definition = model.queues.get(), model.definitions.get()
-    alice = access.person_of(get_user_model().objects.get(username="alice"))
-    items = QueueItem.objects.bulk_create(
-        QueueItem(
-            prediction=p,
-            model=model,
-            queue=queue,
-            kind="gate" if gate else "audit",
-            state="decided",
-            enqueued_at=p.received_at + timedelta(seconds=0.4),
-            closed_at=p.received_at + timedelta(minutes=31),
-        )
-        for p, _, gate in decided
-    )
-    leases = Lease.objects.bulk_create(
-        Lease(
-            token=uuid.uuid4(),
-            item=item,
-            holder=alice.pseudonym,
-            ending="decided",
-            claimed_at=item.enqueued_at + timedelta(minutes=30 + item.pk % 50),
-            expires_at=item.enqueued_at + timedelta(hours=2),
-            ended_at=item.enqueued_at + timedelta(minutes=31 + item.pk % 50),
-        )
-        for item in items
-    )
-    decisions = ReviewDecision.objects.bulk_create(
-        ReviewDecision(
-            item=item,
-            prediction=p,
-            model=model,
-            lease=lease,
-            reviewer=alice.pseudonym,
-            user=alice.user,
-            definition=definition,
-            label=label,
-            claimed_at=lease.claimed_at,
-            decided_at=lease.claimed_at + timedelta(seconds=6 + item.pk % 9),
-            seconds_active=5.5,
-            explanation_shown=True,
-            reason_codes=["irregular_nuclei"] if label == "malignant" else [],
-            rationale="Borders are irregular all around." if item.pk % 9 == 0 else "",
-        )
-        for item, lease, (p, label, _) in zip(items, leases, decided, strict=True)
-    )
-    Resolution.objects.bulk_create(
-        Resolution(
-            prediction=p,
-            model=model,
-            label=label,
-            disposition=model.disposition_for(label),
-            by="person",
-            decision=decision,
-            at=decision.decided_at,
-        )
-        for decision, (p, label, gate) in zip(decisions, decided, strict=True)
-        if gate
-    )
-    Prediction.objects.filter(pk__in=[p.pk for p, _, _ in decided]).update(status="decided")
-    for prediction, _, _ in decided[:5]:
-        makers.explanation(prediction, "ready", prediction.received_at)
 
 
 def candidate(
@@ -271,24 +130,3 @@ def more_policies(model: RegisteredModel) -> None:
         model=model, number=2, document=document, note="more audits while the scanner is new", created_by="erin"
     )
     control.save()
-
-
-def _prediction(model: RegisteredModel, version: ModelVersion, i: int, confidence: float, at: Any) -> Prediction:
-    malignant = confidence if i % 3 == 0 else 1 - confidence
-    return Prediction(
-        model=model,
-        version=version,
-        external_id=f"S-{10_000 + i}",
-        entity_id=f"patient-{i % 400}",
-        fingerprint=f"{i:064x}",
-        scores=[1 - malignant, malignant],
-        predicted=model.classes[int(malignant > 0.5)],
-        confidence=confidence,
-        status="routed",
-        occurred_at=at,
-        received_at=at + timedelta(seconds=1.5),
-    )
-
-
-def _other(model: RegisteredModel, label: str) -> str:
-    return next(name for name in model.classes if name != label)
