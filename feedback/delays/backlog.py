@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,10 @@ class Forecast:
     empty: float | None = None
 
 
-def forecast(due: ArrayLike, *, inflow: float, rate: float, allowed: float | None) -> Forecast:
-    """The first breach of a queue that is worked off in the order of due times.
+def forecast(
+    due: ArrayLike, *, inflow: float, rate: float, allowed: float | None, horizon: float = math.inf
+) -> Forecast:
+    """The first breach of a queue that is worked off in the order of due times, if it comes within ``horizon``.
 
     ``due`` (B,) are the seconds left to each open item, infinite where it has no due time; ``inflow`` and ``rate``
     are arrivals and reviews in items per second, ``allowed`` the seconds an arriving item is given. No order of
@@ -48,7 +51,7 @@ def forecast(due: ArrayLike, *, inflow: float, rate: float, allowed: float | Non
     if arriving is not None:
         found.append((arriving, "arrives"))
     empty = left.size / (rate - inflow) if rate > inflow else None
-    breach, of = min(found, default=(None, ""))
+    breach, of = min((one for one in found if one[0] <= horizon), default=(None, ""))
     return Forecast(breach, of, empty)
 
 

@@ -22,6 +22,8 @@ WINDOWS = {"hour": timedelta(hours=48), "day": timedelta(days=28)}
 NEWEST = 100_000
 # Rates are those of the last day; what is usual is told by a week.
 RECENT, USUAL = timedelta(days=1), timedelta(days=7)
+# Rates of a day say nothing about what is farther away than this.
+AHEAD = timedelta(days=7)
 
 _NEWEST = """
     WITH newest AS MATERIALIZED (
@@ -102,7 +104,13 @@ def workload(
         "capacity": {"per_day": _per_day(model), "done_per_day": 86_400 * rate, **spent}
         | {"needed_hours": None if spent["seconds"] is None else 24 * inflow * spent["seconds"]},
         "forecast": asdict(
-            forecast(left, inflow=inflow, rate=rate, allowed=None if allowed is None else float(allowed))
+            forecast(
+                left,
+                inflow=inflow,
+                rate=rate,
+                allowed=None if allowed is None else float(allowed),
+                horizon=AHEAD.total_seconds(),
+            )
         ),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from feedback import charts
@@ -72,6 +73,18 @@ def point(value: Any) -> float | None:
     """
     found: float | None = value.get("estimate") if isinstance(value, dict) else value
     return found
+
+
+def per_thousand(figure: dict[str, Any]) -> dict[str, str]:
+    """An error rate's interval in cases of a thousand, outwards to whole ones.
+
+    >>> per_thousand({"low": 0.0121, "high": 0.0306})
+    {'low': '12', 'high': '31'}
+    """
+    low, high = figure.get("low"), figure.get("high")
+    if low is None or high is None:
+        return {}
+    return {"low": f"{math.floor(1000 * low + 1e-9)}", "high": f"{math.ceil(1000 * high - 1e-9)}"}
 
 
 def parts(found: dict[str, dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
