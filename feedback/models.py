@@ -94,7 +94,11 @@ class Label(models.Model):
                 name="label_propensity_only_if_drawn",
             ),
         ]
-        indexes = [models.Index(fields=["model", "id"], name="label_feed")]
+        indexes = [
+            models.Index(fields=["model", "id"], name="label_feed"),
+            models.Index(fields=["model", "created_at"], name="label_by_time"),
+            models.Index(fields=["model", "retired_at"], condition=Q(retired_at__isnull=False), name="label_retired"),
+        ]
 
 
 class DatasetSnapshot(models.Model):
@@ -172,6 +176,47 @@ class TrainingRun(models.Model):
     def ended(self) -> bool:
         """Whether the run is over by now, as the database knows it."""
         return TrainingRun.objects.filter(pk=self.pk, finished_at__isnull=False).exists()
+
+
+class DaySums(models.Model):
+    """The sums of one model's predictions of one day (UTC), from which its figures follow.
+
+    They hold as long as there is no `DayChange` of the day and ``basis`` is what the model's facts say now.
+    """
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    basis = models.TextField()
+    sums = models.BinaryField()
+    computed_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "day"], name="day_sums_once")]
+
+
+class DayChange(models.Model):
+    """Something about the predictions of a day has changed. Written by triggers, in the transaction of the change;
+    whoever sums the day anew removes what it has seen."""
+
+    model = models.ForeignKey(
+        RegisteredModel, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    day = models.DateField()
+
+    class Meta:
+        indexes = [models.Index(fields=["model", "day"], name="day_changes")]
+
+
+class LearnedArrival(models.Model):
+    """How soon labels arrive, as last learned from a model's drawn rows. Always safe to learn again.
+
+    ``last_label`` is the newest label that was there.
+    """
+
+    model = models.OneToOneField(RegisteredModel, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    document = models.JSONField()
+    last_label = models.BigIntegerField()
+    learned_at = models.DateTimeField()
 
 
 class Alert(models.Model):

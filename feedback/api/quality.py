@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 
 from feedback import monitoring
 from feedback.api.bodies import DELAYS_ANSWER, QUALITY_ANSWER
-from feedback.estimators import METRICS
+from feedback.estimators.questions import HEADLINES
+from feedback.monitoring.series import LENGTHS
 from models_registry import access
 from models_registry.api.base import caller, known_parameters, version_for
 from models_registry.errors import Fault, Invalid
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 PARAMETERS = {
     "from": "a day or a time with a zone; predictions made from then on",
     "to": "a day or a time with a zone; predictions made before",
-    "metric": f"some of {', '.join(METRICS)}, separated by commas",
+    "metric": f"some of {', '.join(HEADLINES)}, separated by commas",
     "group": "`name` for every value of the group, `name:value` for one",
     "version": "one version of the model",
+    "series": "`day` or `week`: also the metric over time, of the first one asked for, and what changed meanwhile",
 }
 
 
@@ -48,17 +50,23 @@ class Quality(APIView):
         group, _, value = given.get("group", "").partition(":")
         if "group" in given and (not group or "\0" in given["group"]):
             raise _refused("group", "format", "give the name of a group, or name:value")
-        return Response(
-            monitoring.quality(
-                model=model,
-                start=start,
-                end=end,
-                version=version_for(model, given["version"]) if "version" in given else None,
-                group=group or None,
-                group_value=value or None,
-                metrics=_metrics(request),
-            )
-        )
+        by = given.get("series")
+        if by is not None and by not in LENGTHS:
+            raise _refused("series", "not_allowed", "give day or week")
+        if by is not None and group:
+            raise _refused("series", "not_allowed", "a group has no series: leave out one of the two")
+        metrics = _metrics(request)
+        window = {
+            "model": model,
+            "start": start,
+            "end": end,
+            "version": version_for(model, given["version"]) if "version" in given else None,
+        }
+        document = monitoring.quality(**window, group=group or None, group_value=value or None, metrics=metrics)
+        if by is not None:
+            document["series"] = monitoring.quality_series(**window, metric=metrics[0], by=by)
+            document["changes"] = monitoring.changes(model=model, start=start, end=end)
+        return Response(document)
 
 
 class Delays(APIView):
@@ -79,10 +87,10 @@ class Delays(APIView):
 
 def _metrics(request: Request) -> tuple[str, ...]:
     if "metric" not in request.query_params:
-        return METRICS
+        return HEADLINES
     asked = tuple(request.query_params["metric"].split(","))
-    if unknown := [name for name in asked if name not in METRICS]:
-        raise _refused("metric", "not_allowed", f"{unknown[0][:100]!r} is none of {', '.join(METRICS)}")
+    if unknown := [name for name in asked if name not in HEADLINES]:
+        raise _refused("metric", "not_allowed", f"{unknown[0][:100]!r} is none of {', '.join(HEADLINES)}")
     return asked
 
 

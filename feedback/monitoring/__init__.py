@@ -1,7 +1,9 @@
-"""How well a model does on live traffic and how long everything takes, read from the rows when asked."""
+"""How well a model does on live traffic and how long everything takes, from running sums that equal their rows."""
 
+from feedback.monitoring.days import refresh
 from feedback.monitoring.ledger import delays
 from feedback.monitoring.population import Population, load, since
-from feedback.monitoring.quality import quality, quality_series
+from feedback.monitoring.quality import quality
+from feedback.monitoring.series import changes, quality_series
 
-__all__ = ["Population", "delays", "load", "quality", "quality_series", "since"]
+__all__ = ["Population", "changes", "delays", "load", "quality", "quality_series", "refresh", "since"]

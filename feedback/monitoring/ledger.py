@@ -64,16 +64,17 @@ _OUTCOMES = """
     WHERE p.model_id = %(model)s AND p.status <> 'withdrawn' AND (%(all)s OR r.disposition = 'proceed')
     ORDER BY p.id DESC LIMIT %(newest)s
 """
-# Label ids grow in commit order, so the newest ones are the last to have come.
 _RESTATED = """
     SELECT (p.occurred_at AT TIME ZONE 'UTC')::date AS day,
            count(*) FILTER (WHERE l.source = 'review' AND l.created_at >= %(since)s),
            count(*) FILTER (WHERE l.source = 'outcome' AND l.created_at >= %(since)s),
            count(*) FILTER (WHERE l.created_at < %(since)s)
-    FROM (SELECT * FROM feedback_label WHERE model_id = %(model)s ORDER BY id DESC LIMIT %(newest)s) l
+    FROM (SELECT * FROM feedback_label WHERE model_id = %(model)s AND created_at >= %(since)s AND retired_at IS NULL
+          UNION ALL
+          SELECT * FROM feedback_label WHERE model_id = %(model)s AND created_at < %(since)s AND retired_at >= %(since)s
+    ) l
     JOIN review_prediction p ON p.id = l.prediction_id
     WHERE p.occurred_at < date_trunc('day', %(since)s::timestamptz, 'UTC') AND p.status <> 'withdrawn'
-      AND (l.created_at >= %(since)s AND l.retired_at IS NULL OR l.created_at < %(since)s AND l.retired_at >= %(since)s)
     GROUP BY day ORDER BY day
 """
 
@@ -97,7 +98,7 @@ def delays(*, model: RegisteredModel, newest: int = NEWEST, since: datetime | No
         },
         "arrival": learned.summary(),
         "nonresponse": nonresponse(model=model, arrival=learned.model, newest=newest),
-        "restated": restatements(model=model, since=since or now - timedelta(days=1), newest=newest),
+        "restated": restatements(model=model, since=since or now - timedelta(days=1)),
         "implicit": reliability(model=model, newest=newest),
     }
 
@@ -107,18 +108,27 @@ def hops(*, model: RegisteredModel, newest: int = NEWEST) -> dict[str, dict[str,
     return {name: quantiles(seconds) for name, seconds in _seconds(model, newest).items()}
 
 
-def restatements(*, model: RegisteredModel, since: datetime, newest: int = NEWEST) -> dict[str, Any]:
+def restatements(*, model: RegisteredModel, since: datetime) -> dict[str, Any]:
     """What became known from ``since`` on about predictions of the days before: figures of these days have moved.
 
     Per day of the predictions (UTC): labels from reviews and from outcomes that came, and older ones that were
     taken back without or before a new one.
     """
-    rows = _rows(_RESTATED, {"model": model.pk, "since": since, "newest": newest})
+    rows = _rows(_RESTATED, {"model": model.pk, "since": since})
     days = [
         {"day": day.isoformat(), "reviews": reviews, "outcomes": outcomes, "retired": retired}
         for day, reviews, outcomes, retired in rows
     ]
     return {"since": since.isoformat(), "days": days}
+
+
+def restatements_by_day(*, model: RegisteredModel, now: datetime) -> dict[float, int]:
+    """How many labels came or went in the day before ``now``, by the day (its begin in seconds) that they move."""
+    days = restatements(model=model, since=now - timedelta(days=1))["days"]
+    return {
+        datetime.fromisoformat(f"{one['day']}T00:00:00+00:00").timestamp(): one["reviews"] + one["outcomes"] + one["retired"]
+        for one in days
+    }
 
 
 def _seconds(model: RegisteredModel, newest: int) -> dict[str, list[float]]:

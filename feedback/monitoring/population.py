@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet
-from django.db.models.fields.json import KeyTextTransform
+from django.db import connection
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from feedback.estimators import Outputs
+from feedback.estimators.guess import with_confidence
 from feedback.models import Label
 from models_registry.models import ModelVersion, RegisteredModel
 from review.models import Prediction
@@ -20,72 +22,90 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Words = NDArray[np.object_]
+Span = tuple[float, float]
 
 UNKNOWN = -1
-CHUNK = 5_000
-# Below this share of arrived labels a review kind carries weights too large to say anything.
-LEAST_ARRIVED = 0.05
-REVIEW_KINDS = ("gate", "audit")
+DAY = 86_400.0
+
+_SPANS = """unnest(%(low)s::timestamptz[], %(high)s::timestamptz[]) AS span(low, high)
+    JOIN review_prediction p ON p.occurred_at >= span.low AND p.occurred_at < span.high AND p.model_id = %(model)s
+        AND (%(version)s::bigint IS NULL OR p.version_id = %(version)s)"""
+_ROWS = f"""
+    SELECT p.scores, p.predicted, p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
+           EXTRACT(EPOCH FROM r.routed_at)::float8, r.propensity, r.p_gate, r.model_guess, r.review, r.disposition,
+           CASE WHEN i.id IS NULL THEN '' ELSE i.queue_id || '/' || i.priority END, p.groups->>%(group)s,
+           l.value, l.selection, o.value, t.value
+    FROM {_SPANS}
+    JOIN review_routingdecision r ON r.prediction_id = p.id
+    LEFT JOIN review_queueitem i ON i.prediction_id = p.id AND i.slot = 1 AND r.review <> 'none'
+    LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL
+    LEFT JOIN feedback_label o ON o.prediction_id = p.id AND o.source = 'outcome' AND o.retired_at IS NULL
+    LEFT JOIN feedback_simulatedtruth t ON t.prediction_id = p.id
+    WHERE p.status <> 'withdrawn'
+    ORDER BY p.occurred_at, p.id
+"""
+_WITHDRAWN = f"""
+    SELECT p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
+           EXISTS (SELECT FROM feedback_label l WHERE l.prediction_id = p.id AND l.retired_at IS NULL)
+    FROM {_SPANS} WHERE p.status = 'withdrawn'
+"""
 
 
 @dataclass(frozen=True)
 class Population:
-    """N routed predictions in time order; class indexes are -1 where the class is not known.
+    """N routed predictions in time order; class indexes are -1 where the class is not known, times in seconds.
 
+    ``guess`` is m, the probability that the answer is right as the sampler's fit read it from the scores.
     ``label`` comes from the standing review label of a drawn item, ``outcome`` from the standing outcome
     label, ``truth`` from the generator of simulated models. ``manual`` marks a review label that came
-    without a draw; it enters no estimate. ``disposition`` is the one of routing: what a person made of
-    the case later depends on the draw and defines no population.
+    without a draw; it enters no estimate. ``conflict`` is 1 where review and outcome differ, 0 where they agree,
+    -1 where not both stand. ``disposition`` and ``line`` (queue and priority) are those of routing: what a person
+    made of the case later depends on the draw and defines no population.
     """
 
     scores: Floats
     predicted: Integers
+    version: Integers
     occurred: Floats
+    routed: Floats
     propensity: Floats
     p_gate: Floats
+    guess: Floats
     review: Words
     disposition: Words
+    line: Words
     group: Words
     label: Integers
     manual: Flags
     outcome: Integers
+    conflict: Integers
     truth: Integers
 
     def __len__(self) -> int:
         return int(self.label.size)
 
+    @property
+    def drawn(self) -> Flags:
+        return np.asarray(self.review != "none", dtype=bool)
+
     def where(self, keep: Flags) -> Population:
         return Population(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
     def outputs(self, model: RegisteredModel) -> Outputs:
-        positive = model.classes.index(model.positive_class) if model.positive_class in model.classes else None
-        costs = [[model.cost(predicted, actual) for actual in model.classes] for predicted in model.classes]
-        binary = model.task == RegisteredModel.Task.BINARY
-        return Outputs(self.scores, self.predicted, positive if binary else None, np.array(costs, dtype=np.float64))
-
-    def arrivals(self) -> dict[str, dict[str, int]]:
-        """Per review kind how many were drawn and how many of those are labelled by now."""
-        found = {}
-        for kind in REVIEW_KINDS:
-            drawn = self.review == kind
-            found[kind] = {"drawn": int(drawn.sum()), "decided": int((drawn & (self.label != UNKNOWN)).sum())}
-        return found
+        guess = with_confidence(self.scores, self.predicted, self.guess)
+        return Outputs(self.scores, self.predicted, positive_of(model), costs_of(model), guess)
 
 
-def seen_probability(population: Population, arrivals: dict[str, dict[str, int]]) -> Floats | None:
-    """The probability that each row's label is known by now: draw times arrival, per review kind.
+def positive_of(model: RegisteredModel) -> int | None:
+    """The class that precision and recall are about; None for more than two classes."""
+    binary = model.task == RegisteredModel.Task.BINARY
+    return model.classes.index(model.positive_class) if binary and model.positive_class in model.classes else None
 
-    None while hardly any label of a kind has arrived. A row that was not drawn might have become either kind.
-    """
-    share = {}
-    for kind, counts in arrivals.items():
-        share[kind] = counts["decided"] / counts["drawn"] if counts["drawn"] else 1.0
-        if share[kind] < LEAST_ARRIVED:
-            return None
-    gate, audit = population.p_gate, population.propensity - population.p_gate
-    either = gate * share["gate"] + audit * share["audit"]
-    arrived = np.where(population.review == "gate", share["gate"], share["audit"])
-    return np.asarray(np.where(population.review == "none", either, population.propensity * arrived), dtype=np.float64)
+
+def costs_of(model: RegisteredModel) -> Floats:
+    """(K, K): the cost of acting on a predicted class, by true class."""
+    costs = [[model.cost(predicted, actual) for actual in model.classes] for predicted in model.classes]
+    return np.array(costs, dtype=np.float64)
 
 
 def within(
@@ -111,75 +131,81 @@ def since(
 
 def load(
     model: RegisteredModel,
+    spans: Sequence[Span],
     *,
-    start: datetime | None = None,
-    end: datetime | None = None,
     version: ModelVersion | None = None,
     group: str | None = None,
 ) -> Population:
-    """Read the window. Withdrawn and not yet routed predictions are not part of it."""
-    standing = Q(labels__retired_at__isnull=True)
-    review, outcome = standing & Q(labels__source="review"), standing & Q(labels__source="outcome")
-    rows = (
-        within(model, start, end, version)
-        .exclude(status=Prediction.Status.WITHDRAWN)
-        .filter(routing__isnull=False)
-        .annotate(reviewed=FilteredRelation("labels", condition=review))
-        .annotate(observed=FilteredRelation("labels", condition=outcome))
-        .annotate(group=KeyTextTransform(group or "", "groups"))
-        .order_by("occurred_at", "id")
-        .values_list(
-            "scores", "predicted", "occurred_at", "routing__propensity", "routing__p_gate", "routing__review",
-            "routing__disposition", "group", "reviewed__value", "reviewed__selection", "observed__value",
-            "truth__value",
-        )
-    )  # fmt: skip
-    return _arrays(model, rows)
+    """Read these spans of time, in seconds. Withdrawn and not yet routed predictions are not part of them."""
+    return _arrays(model, _read(_ROWS, _parameters(model, spans, version, group)) if spans else [])
 
 
-def excluded(
-    model: RegisteredModel, start: datetime | None, end: datetime | None, version: ModelVersion | None
-) -> dict[str, int]:
-    """How many predictions of the window are not in the population, and why."""
-    rows = within(model, start, end, version)
-    labelled = Label.objects.filter(prediction=OuterRef("pk"), retired_at__isnull=True)
-    withdrawn = rows.filter(status=Prediction.Status.WITHDRAWN)
+def withdrawn(model: RegisteredModel, spans: Sequence[Span], *, version: ModelVersion | None = None) -> Floats:
+    """(M, 3): version, time and whether there is a label, of predictions that were taken back."""
+    rows = _read(_WITHDRAWN, _parameters(model, spans, version, None)) if spans else []
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 3)
+
+
+def _parameters(
+    model: RegisteredModel, spans: Sequence[Span], version: ModelVersion | None, group: str | None
+) -> dict[str, Any]:
     return {
-        "unrouted": rows.filter(status=Prediction.Status.RECEIVED).count(),
-        "withdrawn": withdrawn.count(),
-        "withdrawn_labelled": withdrawn.filter(Exists(labelled)).count(),
+        "model": model.pk,
+        "version": version and version.pk,
+        "group": group or "",
+        "low": [_moment(low) for low, _ in spans],
+        "high": [_moment(high) for _, high in spans],
     }
 
 
-def _arrays(model: RegisteredModel, rows: QuerySet[Any, Any]) -> Population:
+def _moment(seconds: float) -> str:
+    if np.isinf(seconds):
+        return "infinity" if seconds > 0 else "-infinity"
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _read(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return list(cursor.fetchall())
+
+
+def _arrays(model: RegisteredModel, rows: list[tuple[Any, ...]]) -> Population:
     place = {label: index for index, label in enumerate(model.classes)}
-    columns: list[list[Any]] = [[] for _ in range(12)]
-    for row in rows.iterator(chunk_size=CHUNK):
-        for column, cell in zip(columns, row, strict=True):
-            column.append(cell)
-    scores, predicted, occurred, propensity, p_gate, review, disposition, group, label, selection, outcome, truth = (
-        columns
-    )
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 16
+    (scores, predicted, version, occurred, routed, propensity, p_gate, guess, review, disposition, line, group,
+     label, selection, outcome, truth) = columns  # fmt: skip
     drawn = np.array([cell == Label.Selection.DRAW for cell in selection], dtype=bool)
     given = np.array([cell is not None for cell in selection], dtype=bool)
-    known = np.array([place.get(cell, UNKNOWN) for cell in label], dtype=np.int64)
     return Population(
         scores=np.array(scores, dtype=np.float64).reshape(len(scores), len(place)),
         predicted=np.array([place[cell] for cell in predicted], dtype=np.int64),
-        occurred=np.array([cell.timestamp() for cell in occurred], dtype=np.float64),
+        version=np.array(version, dtype=np.int64),
+        occurred=np.array(occurred, dtype=np.float64),
+        routed=np.array(routed, dtype=np.float64),
         propensity=np.array(propensity, dtype=np.float64),
         p_gate=np.array(p_gate, dtype=np.float64),
+        guess=np.array(guess, dtype=np.float64),
         review=_words(review),
         disposition=_words(disposition),
+        line=_words(line),
         group=_words(group),
-        label=np.where(drawn, known, UNKNOWN),
+        label=np.where(drawn, _classes(label, place), UNKNOWN),
         manual=given & ~drawn,
-        outcome=np.array([place.get(cell, UNKNOWN) for cell in outcome], dtype=np.int64),
-        truth=np.array([place.get(cell, UNKNOWN) for cell in truth], dtype=np.int64),
+        outcome=_classes(outcome, place),
+        conflict=np.array(
+            [UNKNOWN if a is None or b is None else int(a != b) for a, b in zip(label, outcome, strict=True)],
+            dtype=np.int64,
+        ),
+        truth=_classes(truth, place),
     )
 
 
-def _words(cells: list[Any]) -> Words:
+def _classes(cells: Sequence[Any], place: dict[str, int]) -> Integers:
+    return np.array([place.get(cell, UNKNOWN) for cell in cells], dtype=np.int64)
+
+
+def _words(cells: Sequence[Any]) -> Words:
     found = np.empty(len(cells), dtype=object)
     found[:] = cells
     return found

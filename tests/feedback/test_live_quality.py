@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from feedback import labels, monitoring, outcomes
+from feedback.estimators import METRICS
 from feedback.models import Label, OutcomeEvent, SimulatedTruth
 from models_registry.models import LabelDefinition
 from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecision, RoutingDecision
@@ -85,7 +86,7 @@ def test_the_weighted_figure_covers_the_truth_where_the_naive_one_is_far_off(rea
     assert accuracy["sequence"]["low"] <= accuracy["low"]
     assert accuracy["naive"] < real - 0.04
     assert accuracy["naive_high"] < real
-    assert set(document["metrics"]) == {"accuracy", "precision", "recall", "cost", "brier", "log_loss"}
+    assert set(document["metrics"]) == {*METRICS, "auto_accepted_error"}
     assert document["population"]["predictions"] == 1500
     assert document["maturity"]["share"] == 1.0
     assert document["simulated"] is True
