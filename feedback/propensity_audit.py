@@ -32,7 +32,7 @@ _ROUTED = """
 """
 
 
-def measure(model: RegisteredModel, *, newest: int = NEWEST) -> Audit | None:
+def measure(model: RegisteredModel, *, newest: int) -> Audit | None:
     """Reviews against stored propensities over the ``newest`` routings of DAYS days; None without routings."""
     with connection.cursor() as cursor:
         cursor.execute(_ROUTED, {"model": model.pk, "days": DAYS, "newest": newest})
@@ -44,7 +44,7 @@ def measure(model: RegisteredModel, *, newest: int = NEWEST) -> Audit | None:
 
 def audit(model: RegisteredModel) -> Audit | None:
     """Check the model's newest NEWEST routings of DAYS days and open or resolve its alert; None without routings."""
-    found = measure(model)
+    found = measure(model, newest=NEWEST)
     if found is None:
         return None
     if found.alarm:

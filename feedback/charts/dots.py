@@ -11,7 +11,8 @@ from feedback.charts.axes import Scale, anchor, around, percent
 # Spans a person knows; those of the second line where there is room between the first.
 LOG_TICKS = (
     ((0.001, "1 ms"), (1, "1 s"), (60, "1 min"), (3600, "1 h"), (86400, "1 d"), (2592000, "30 d")),
-    ((10, "10 s"), (600, "10 min"), (21600, "6 h"), (604800, "7 d"), (31536000, "1 y"), (0.1, "100 ms")),
+    ((10, "10 s"), (600, "10 min"), (21600, "6 h"), (604800, "7 d"), (31536000, "1 y")),
+    ((172800, "2 d"), (1209600, "14 d")),
 )
 APART = 13.0
 

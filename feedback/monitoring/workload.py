@@ -78,8 +78,9 @@ def workload(
     its end. An hour whose inflow is ``unusual`` is told at once, before anything is late.
     """
     now = now or timezone.now()
-    values = {"model": model.pk, "newest": newest, "by": by, "now": now, "day": now - RECENT, "week": now - USUAL}
-    values["start"] = _floor(now - WINDOWS[by], by)
+    start = _floor(now - WINDOWS[by], by)
+    values: dict[str, Any] = {"model": model.pk, "newest": newest, "by": by, "start": start}
+    values |= {"now": now, "day": now - RECENT, "week": now - USUAL}
     waiting = _rows(_OPEN, values)
     hour, week, done, allowed, seen = _rows(_RATES, values)[0]
     usual = week / max((float(seen or 0) - 3600) / 3600, 1.0)
@@ -89,9 +90,9 @@ def workload(
     inflow = (hour if stands_out else max(usual, 0.0)) / 3600
     spent = _spent(values, float(seen or 0))
     return {
-        "window": {"from": values["start"].isoformat(), "to": now.isoformat()},
+        "window": {"from": start.isoformat(), "to": now.isoformat()},
         "by": by,
-        "slices": _slices(_rows(_FLOW, values), values["start"], now, by, len(waiting)),
+        "slices": _slices(_rows(_FLOW, values), start, now, by, len(waiting)),
         "reasons": [{"reason": reason, "n": n, "open": still} for reason, n, still in _rows(_REASONS, values)],
         "open": _open(waiting, left),
         "inflow": {

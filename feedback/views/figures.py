@@ -19,6 +19,7 @@ METRICS = {
 # Where one class is rare, accuracy says next to nothing: it goes last.
 USUAL = ("accuracy", "precision", "recall", "cost", "brier", "log_loss")
 RARE = ("precision", "recall", "cost", "brier", "log_loss", "accuracy")
+LOSSES = ("cost", "brier", "log_loss")
 FEWEST = 30
 
 
@@ -33,7 +34,20 @@ def metric(name: str, figure: dict[str, Any]) -> dict[str, Any]:
     chart = charts.intervals(rows(figure), kind, low=low, high=high)
     truth_x = next((row.get("x") for row in chart["rows"] if row["key"] == "true"), None)
     named = {"name": name, "title": title, "kind": kind, "meaning": meaning, "figure": figure}
-    return {**named, "chart": chart, "truth_x": truth_x}
+    return {**named, "chart": chart, "truth_x": truth_x, "beaten": beaten(name, figure)}
+
+
+def beaten(name: str, figure: dict[str, Any]) -> bool:
+    """Whether the constant answer is surely better: beyond the interval, on the good side.
+
+    >>> cost = {"constant": 0.6, "low": 1.8, "high": 2.7}
+    >>> beaten("cost", cost), beaten("accuracy", cost), beaten("cost", {**cost, "constant": 2.0})
+    (True, False, False)
+    """
+    constant, low, high = (figure.get(key) for key in ("constant", "low", "high"))
+    if constant is None or low is None or high is None:
+        return False
+    return bool(constant > high if name == "accuracy" else constant < low and name in LOSSES)
 
 
 def rows(figure: dict[str, Any]) -> list[dict[str, Any]]:
@@ -53,7 +67,7 @@ def rows(figure: dict[str, Any]) -> list[dict[str, Any]]:
     others = [
         _row("naive", "Reviewed only", "biased by routing", *naive),
         _row("label_free", "The model’s own guess", "without labels; blind to concept drift", figure.get("label_free")),
-        _row("constant", "Constant answer", "always the commonest class", point(figure.get("constant"))),
+        _row("constant", "Constant answer", "always the commonest class", figure.get("constant")),
         _row("true", "True", "known in a simulation", figure.get("truth")),
     ]
     return [first, *(row for row in others if row["estimate"] is not None)]
@@ -63,16 +77,6 @@ def _row(
     key: str, name: str, note: str, estimate: float | None, low: float | None = None, high: float | None = None
 ) -> dict[str, Any]:
     return {"key": key, "name": name, "note": note, "estimate": estimate, "low": low, "high": high}
-
-
-def point(value: Any) -> float | None:
-    """The estimate of a figure, or the number itself.
-
-    >>> point(0.5), point({"estimate": 0.25, "low": 0.2, "high": 0.3}), point(None)
-    (0.5, 0.25, None)
-    """
-    found: float | None = value.get("estimate") if isinstance(value, dict) else value
-    return found
 
 
 def per_thousand(figure: dict[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from feedback import charts
 from feedback.monitoring import changes, quality_series, since
 from feedback.monitoring import quality as measure_quality
+from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
 from feedback.views.tables import choice, copy_links, csv_answer, links
 from models_registry.views.base import model_page, page
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 WINDOWS = {"7": "last 7 days", "30": "last 30 days", "90": "last 90 days", "all": "all time"}
 DEFAULT = "90"
 SLICES = {"day": "by day", "week": "by week"}
-# A page measures so many of the window's newest predictions at most; the API takes every window whole.
-NEWEST = 200_000
+# Groups are told from rows, of so many of the window's newest at most; the API takes every window whole.
+NEWEST = 20_000
 # Names of groups are looked for among the newest predictions.
 NAMED_BY = 2_000
 
@@ -46,33 +47,35 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
     names = _group_names(model)
     chosen = _chosen(request, names)
     start = None if chosen["window"] == "all" else timezone.now() - timedelta(days=int(chosen["window"]))
-    kept = since(model, newest=NEWEST, start=start)
-    found = measure_quality(model=model, start=kept, group=chosen.get("group"))
-    over_time = _series(model, chosen, kept)
+    found = measure_quality(model=model, start=start)
+    over_time = quality_series(model=model, metric=chosen["metric"], by=chosen["by"], start=start)
+    marks = _changes(model, over_time)
+    groups = _groups(model, chosen, start, found)
+    bins = (found.get("calibration") or {}).get("bins", [])
     tables = {
         "figures": lambda: figures.csv_rows(found),
         "history": lambda: series_rows(over_time),
-        "changes": lambda: changes(model, start=_first(over_time), end=None),
-        "classes": lambda: part_rows(_metrics_of(found.get("classes"))),
-        "groups": lambda: part_rows(_metrics_of(found.get("groups"))),
-        "calibration": lambda: (found.get("calibration") or {}).get("bins", []),
-        "confusion": lambda: confusion_rows(found.get("confusion") or {}),
+        "changes": lambda: marks,
+        "classes": lambda: part_rows(found.get("classes") or {}),
+        "groups": lambda: part_rows(groups["figures"]),
+        "calibration": lambda: bins,
+        "confusion": lambda: [cell for row in confusion_rows(found.get("confusion")) for cell in row["cells"]],
     }
     if (answer := csv_answer(request, slug, tables)) is not None:
         return answer
     context |= {
         **_choices(chosen, names),
         **_headline(found),
-        **_history(model, chosen, over_time),
+        **_history(chosen, over_time, marks),
         "found": found,
         "open_alerts": model.alerts.filter(resolved_at=None).count(),
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
-        "cut": NEWEST if kept != start else None,
-        "classes": figures.parts(_metrics_of(found.get("classes")), ("precision", "recall")),
-        "groups": _of_groups(found, chosen["metric"]),
-        "reliability": charts.reliability((found.get("calibration") or {}).get("bins", [])),
-        "calibration_bins": (found.get("calibration") or {}).get("bins", []),
-        "confusion": confusion_rows(found.get("confusion") or {}),
+        "classes": figures.parts(found.get("classes") or {}, ("precision", "recall")),
+        "groups": groups,
+        "bins": bins,
+        "reliability": charts.reliability(bins),
+        "confusion": confusion_rows(found.get("confusion")),
+        "examples": conflicts(model=model, start=start)["examples"] if found["conflicts"]["conflicts"] else [],
         "copy": copy_links(chosen, list(tables)),
     }
     return render(request, "feedback/quality.html", context)
@@ -130,54 +133,62 @@ def _group_names(model: RegisteredModel) -> list[str]:
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:
     """The metrics in the order in which they may be read, and the error of what nobody looked at apart."""
-    baseline = found.get("baseline") or {}
-    shown = [name for name in figures.order(baseline.get("accuracy_may_lead", True)) if name in found["metrics"]]
+    shown = [name for name in _leading(found) if name in found["metrics"]]
     unseen = found["metrics"].get("auto_accepted_error")
     shown_apart = unseen and figures.metric("auto_accepted_error", unseen)
     return {
-        "baseline": baseline,
+        "baseline": found.get("baseline") or {},
         "metrics": [figures.metric(name, found["metrics"][name]) for name in shown],
         "unseen": shown_apart and {**shown_apart, "per_thousand": figures.per_thousand(unseen)},
     }
 
 
-def _of_groups(found: dict[str, Any], metric: str) -> list[dict[str, Any]]:
-    """The chosen metric and the one that leads, per value of the group."""
-    groups = _metrics_of(found.get("groups"))
-    leading = figures.order((found.get("baseline") or {}).get("accuracy_may_lead", True))
-    names = list(dict.fromkeys([metric, *leading]))
-    return figures.parts(groups, tuple(name for name in names if any(name in of for of in groups.values()))[:2])
+def _groups(
+    model: RegisteredModel, chosen: dict[str, str], start: datetime | None, found: dict[str, Any]
+) -> dict[str, Any]:
+    """The chosen metric and the one that leads, per value of the chosen group."""
+    if "group" not in chosen:
+        return {"figures": {}, "charts": [], "cut": None}
+    names = tuple(dict.fromkeys([chosen["metric"], *_leading(found)]))[:2]
+    kept = since(model, newest=NEWEST, start=start)
+    parts = measure_quality(model=model, start=kept, group=chosen["group"], metrics=names)["groups"]
+    of = {value: part["metrics"] for value, part in parts.items()}
+    return {"figures": of, "charts": figures.parts(of, names), "cut": NEWEST if kept != start else None}
 
 
-def confusion_rows(confusion: dict[str, Any]) -> list[dict[str, Any]]:
-    return []
+def _leading(found: dict[str, Any]) -> tuple[str, ...]:
+    return figures.order((found.get("baseline") or {}).get("accuracy_may_lead", True))
 
 
-def _history(model: RegisteredModel, chosen: dict[str, str], over_time: list[dict[str, Any]]) -> dict[str, Any]:
+def confusion_rows(confusion: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """A row for each answer, a cell for each true class: labelled predictions, and how many they stand for."""
+    if not confusion:
+        return []
+    classes = confusion["classes"]
+    pairs = zip(classes, confusion["counts"], confusion["weighted"], strict=True)
+    return [
+        {
+            "answer": answer,
+            "cells": [
+                {"answer": answer, "truth": truth, "labelled": n, "stands_for": weight}
+                for truth, n, weight in zip(classes, counts, weighted, strict=True)
+            ],
+        }
+        for answer, counts, weighted in pairs
+    ]
+
+
+def _history(chosen: dict[str, str], over_time: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str, Any]:
     title, kind, _ = figures.METRICS[chosen["metric"]]
-    marks = changes(model, start=_first(over_time), end=None) if over_time else []
-    marks = [{**change, "at": _time(change["at"])} for change in marks]
     return {
         "history": charts.history(over_time, marks, kind) if over_time else {"empty": True},
         "history_title": title,
         "kind": kind,
-        "points": [{**row, "from": _time(row["from"])} for row in series_rows(over_time)[::-1]],
-        "changes": marks,
+        "points": [{**row, "from": datetime.fromisoformat(row["from"])} for row in series_rows(over_time)[::-1]],
+        "changes": [{**change, "at": datetime.fromisoformat(change["at"])} for change in marks],
     }
 
 
-def _series(model: RegisteredModel, chosen: dict[str, str], start: datetime | None) -> list[dict[str, Any]]:
-    return quality_series(model=model, metric=chosen["metric"], by=chosen["by"], start=start, end=None)
-
-
-def _first(over_time: list[dict[str, Any]]) -> datetime | None:
-    return _time(over_time[0]["from"]) if over_time else None
-
-
-def _time(at: str | datetime) -> datetime:
-    return datetime.fromisoformat(at) if isinstance(at, str) else at
-
-
-def _metrics_of(parts: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """{part: {metric: figure}}, whether the document has the figures of a part at once or under ``metrics``."""
-    return {name: part.get("metrics", part) for name, part in (parts or {}).items()}
+def _changes(model: RegisteredModel, over_time: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was changed within the span of the chart."""
+    return changes(model=model, start=datetime.fromisoformat(over_time[0]["from"])) if over_time else []

@@ -6,13 +6,15 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
-from feedback import alerts
+from feedback import alerts, monitoring
 from feedback.models import DatasetSnapshot, SnapshotPart, TrainingRun
 from models_registry import access, gates
 from models_registry.models import (
     Artifact,
+    AuditEvent,
     Evaluation,
     GateResult,
     ModelVersion,
@@ -30,14 +32,15 @@ CANDIDATES = (("retrained-1", -0.031, True), ("retrained-2", 0.012, False))
 
 
 def live(model: RegisteredModel, version: ModelVersion) -> None:
-    told = {"simulated": True, "outcomes_complete_for": "proceeded", "outcomes_horizon_days": 21.0}
+    told = {"simulated": True, "outcomes_complete_for": "proceeded", "outcomes_horizon_days": 16.0}
     RegisteredModel.objects.filter(pk=model.pk).update(**told)
     model.refresh_from_db()
-    traffic.stream(model, version)
-    activated(model, version)
+    later = promoted(model, version)
+    traffic.stream(model, version, later)
     for place, (name, difference, better) in enumerate(CANDIDATES):
         candidate(model, version, name, difference, better=better, at=timezone.now() - timedelta(days=2 - place))
     more_policies(model)
+    settled(model)
     seen = alerts.raise_alert(model=model, kind="latency", title="Decisions take longer than last week")
     alerts.acknowledge(alert=seen, actor="erin")
     unseen = "Reviews do not match the probabilities that were stored with them: estimates cannot be trusted"
@@ -47,8 +50,28 @@ def live(model: RegisteredModel, version: ModelVersion) -> None:
     access.invite(model=model, role="reviewer", note="Frida, night shift", actor="erin", days=7)
 
 
+def promoted(model: RegisteredModel, version: ModelVersion) -> ModelVersion:
+    """A second version that has served since 70 % of the stream."""
+    activated(model, version)
+    later = ModelVersion.objects.create(
+        model=model, version="1.1", contract=version.contract, state="ready", created_by="erin", parent=version
+    )
+    at = timezone.now() - timedelta(days=12.6)
+    Promotion.objects.create(model=model, version=later, previous=version, kind="promotion", actor="erin", at=at)
+    model.champion = later
+    model.save()
+    return later
+
+
+def settled(model: RegisteredModel) -> None:
+    """What vacuum and the nightly task would have done by now."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    monitoring.refresh(model)
+
+
 def activated(model: RegisteredModel, version: ModelVersion) -> None:
-    before = timezone.now() - timedelta(days=58)
+    before = timezone.now() - timedelta(days=44)
     Promotion.objects.create(model=model, version=version, kind="activation", actor="erin", at=before)
 
 
@@ -125,8 +148,15 @@ def candidate(
 
 def more_policies(model: RegisteredModel) -> None:
     control = RoutingControl.objects.get(model=model)
-    document = {**makers.POLICY, "audit_floor": 0.25}
+    document = {**makers.POLICY, "audit_floor": 0.25, "capacity": {"per_day": 16}}
+    at = timezone.now() - timedelta(days=20)
     control.active = PolicyVersion.objects.create(
-        model=model, number=2, document=document, note="more audits while the scanner is new", created_by="erin"
+        model=model,
+        number=2,
+        document=document,
+        note="more audits while the scanner is new",
+        created_by="erin",
+        created_at=at,
     )
+    AuditEvent.objects.create(model=model, actor="erin", action="policy.activated", subject="2", at=at)
     control.save()

@@ -1,4 +1,4 @@
-"""Eight weeks of predictions as the steps would have written them: routed, reviewed late, some never, with outcomes."""
+"""Six weeks of predictions as the steps would have written them: routed, reviewed late, some never, with outcomes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from review.models import (
 from tests.browser import world as makers
 
 ROWS = 2400
-EVERY = timedelta(minutes=33.6)
+EVERY = timedelta(minutes=25.2)
 GROUPS = ("north", "south", "harbour")
 # From this part of the stream on the model is less right than it thinks.
 DRIFT = 0.7
 
 
-def stream(model: RegisteredModel, version: ModelVersion) -> None:
+def stream(model: RegisteredModel, version: ModelVersion, later: ModelVersion) -> None:
     """Predictions whose hard cases are reviewed always and easy ones one time in five."""
     draw = np.random.default_rng(5)
     confidence = 0.5 + 0.5 * draw.beta(4, 1.2, size=ROWS)
@@ -46,7 +46,15 @@ def stream(model: RegisteredModel, version: ModelVersion) -> None:
     begin = timezone.now() - EVERY * ROWS
     sites = draw.choice(len(GROUPS), p=(0.62, 0.365, 0.015), size=ROWS)
     predictions = Prediction.objects.bulk_create(
-        _prediction(model, version, i, float(confidence[i]), GROUPS[sites[i]], begin + EVERY * i) for i in range(ROWS)
+        _prediction(
+            model,
+            later if i > DRIFT * ROWS else version,
+            i,
+            float(confidence[i]),
+            GROUPS[sites[i]],
+            begin + EVERY * i,
+        )
+        for i in range(ROWS)
     )
     columns = makers.measurements(ROWS, seed=9)
     PredictionPayload.objects.bulk_create(
@@ -118,7 +126,7 @@ def review(model: RegisteredModel, drawn: list[tuple[Prediction, str, bool]]) ->
         )
         for (p, _, gate), end in zip(drawn, ends, strict=True)
     )
-    wrong = draw.random(len(drawn)) < 0.03
+    wrong = draw.random(len(drawn)) < 0.01
     rows = [
         (item, p, _other(model, label) if wrong[i] else label, gate, end)
         for i, (item, (p, label, gate), end) in enumerate(zip(items, drawn, ends, strict=True))
