@@ -6,8 +6,11 @@ import time
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 
-from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence
+from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence, watching
+from feedback.monitoring.days import refresh
+from feedback.monitoring.learned import KEEPS, arrivals_of
 from models_registry.doorbells import Doorbell
 from models_registry.models import RegisteredModel
 
@@ -35,6 +38,31 @@ def audit_propensities() -> None:
     """Ask of every model whether its reviews match their stored propensities, and tell by an alert."""
     for model in RegisteredModel.objects.order_by("id"):
         propensity_audit.audit(model)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def refresh_sums() -> None:
+    """Sum the past days that have changed and learn arrivals anew, so that no page has to; the rest next time."""
+    deadline = time.monotonic() + BUDGET_SECONDS
+    for model in RegisteredModel.objects.order_by("id"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not refresh(model, seconds=left):
+            return
+        arrivals_of(model, now=timezone.now(), newer_than=KEEPS / 2)
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def watch_models() -> None:
+    """Ask of every model whether its concept drifts or its labels come later, and tell by an alert."""
+    for model in RegisteredModel.objects.order_by("id"):
+        watching.watch(model)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def watch_capacity() -> None:
+    """Ask of every model whether its reviews exceed what a day has, and tell by an alert."""
+    for model in RegisteredModel.objects.order_by("id"):
+        watching.watch_capacity(model)
 
 
 @shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]

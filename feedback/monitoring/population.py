@@ -27,27 +27,25 @@ Span = tuple[float, float]
 UNKNOWN = -1
 DAY = 86_400.0
 
-_SPANS = """unnest(%(low)s::timestamptz[], %(high)s::timestamptz[]) AS span(low, high)
-    JOIN review_prediction p ON p.occurred_at >= span.low AND p.occurred_at < span.high AND p.model_id = %(model)s
-        AND (%(version)s::bigint IS NULL OR p.version_id = %(version)s)"""
-_ROWS = f"""
+_ROWS = """
     SELECT p.scores, p.predicted, p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
            EXTRACT(EPOCH FROM r.routed_at)::float8, r.propensity, r.p_gate, r.model_guess, r.review, r.disposition,
            CASE WHEN i.id IS NULL THEN '' ELSE i.queue_id || '/' || i.priority END, p.groups->>%(group)s,
            l.value, l.selection, o.value, t.value
-    FROM {_SPANS}
+    FROM review_prediction p
     JOIN review_routingdecision r ON r.prediction_id = p.id
     LEFT JOIN review_queueitem i ON i.prediction_id = p.id AND i.slot = 1 AND r.review <> 'none'
     LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL
     LEFT JOIN feedback_label o ON o.prediction_id = p.id AND o.source = 'outcome' AND o.retired_at IS NULL
     LEFT JOIN feedback_simulatedtruth t ON t.prediction_id = p.id
-    WHERE p.status <> 'withdrawn'
+    WHERE p.model_id = %(model)s AND p.status <> 'withdrawn' AND ({version}) AND ({spans})
     ORDER BY p.occurred_at, p.id
 """
-_WITHDRAWN = f"""
+_WITHDRAWN = """
     SELECT p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
            EXISTS (SELECT FROM feedback_label l WHERE l.prediction_id = p.id AND l.retired_at IS NULL)
-    FROM {_SPANS} WHERE p.status = 'withdrawn'
+    FROM review_prediction p
+    WHERE p.model_id = %(model)s AND p.status = 'withdrawn' AND ({version}) AND ({spans})
 """
 
 
@@ -137,37 +135,40 @@ def load(
     group: str | None = None,
 ) -> Population:
     """Read these spans of time, in seconds. Withdrawn and not yet routed predictions are not part of them."""
-    return _arrays(model, _read(_ROWS, _parameters(model, spans, version, group)) if spans else [])
+    return _arrays(model, _read(_ROWS, model, spans, version, group))
 
 
 def withdrawn(model: RegisteredModel, spans: Sequence[Span], *, version: ModelVersion | None = None) -> Floats:
     """(M, 3): version, time and whether there is a label, of predictions that were taken back."""
-    rows = _read(_WITHDRAWN, _parameters(model, spans, version, None)) if spans else []
+    rows = _read(_WITHDRAWN, model, spans, version)
     return np.array(rows, dtype=np.float64).reshape(len(rows), 3)
 
 
-def _parameters(
-    model: RegisteredModel, spans: Sequence[Span], version: ModelVersion | None, group: str | None
-) -> dict[str, Any]:
-    return {
-        "model": model.pk,
-        "version": version and version.pk,
-        "group": group or "",
-        "low": [_moment(low) for low, _ in spans],
-        "high": [_moment(high) for _, high in spans],
-    }
+def _read(
+    query: str,
+    model: RegisteredModel,
+    spans: Sequence[Span],
+    version: ModelVersion | None,
+    group: str | None = None,
+) -> list[tuple[Any, ...]]:
+    if not spans:
+        return []
+    values: dict[str, Any] = {"model": model.pk, "version": version and version.pk, "group": group or ""}
+    parts = []
+    # Written out, so that the planner sees how little of the table it is.
+    for place, (low, high) in enumerate(spans):
+        parts.append(f"p.occurred_at >= %(low{place})s AND p.occurred_at < %(high{place})s")
+        values |= {f"low{place}": _moment(low), f"high{place}": _moment(high)}
+    only = "true" if version is None else "p.version_id = %(version)s"
+    with connection.cursor() as cursor:
+        cursor.execute(query.format(version=only, spans=" OR ".join(parts)), values)
+        return list(cursor.fetchall())
 
 
 def _moment(seconds: float) -> str:
     if np.isinf(seconds):
         return "infinity" if seconds > 0 else "-infinity"
     return datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-def _read(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return list(cursor.fetchall())
 
 
 def _arrays(model: RegisteredModel, rows: list[tuple[Any, ...]]) -> Population:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,6 @@ def _restated(
 ) -> list[dict[str, Any]]:
     """Days of the window whose labels have changed since yesterday."""
     days: list[dict[str, Any]] = restatements(model=model, since=now - timedelta(days=1))["days"]
-    first = "" if start is None else start.date().isoformat()
-    last = "9" if end is None else end.date().isoformat()
+    first = "" if start is None else start.astimezone(UTC).date().isoformat()
+    last = "9" if end is None else (end.astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
     return [day for day in days if first <= day["day"] <= last]
