@@ -67,7 +67,7 @@ def rows(figure: dict[str, Any]) -> list[dict[str, Any]]:
     others = [
         _row("naive", "Reviewed only", "biased by routing", *naive),
         _row("label_free", "The model’s own guess", "without labels; blind to concept drift", figure.get("label_free")),
-        _row("constant", "Constant answer", "always the commonest class", figure.get("constant")),
+        _row("constant", "Constant answer", "the best that never looks at the case", figure.get("constant")),
         _row("true", "True", "known in a simulation", figure.get("truth")),
     ]
     return [first, *(row for row in others if row["estimate"] is not None)]

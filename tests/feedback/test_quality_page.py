@@ -115,7 +115,7 @@ def test_what_has_to_be_read_beside_a_figure_stands_beside_it(shown):
         "Had every review that never came gone one way or the other: 71.0 % to 93.0 %",
         "own guess lies outside the interval",
         "Reviewed only biased by routing 61.0 %",
-        "Constant answer always the commonest class 70.0 %",
+        "Constant answer the best that never looks at the case 70.0 %",
     ):
         assert said in text
 

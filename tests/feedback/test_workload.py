@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
+from feedback import surges
 from feedback.delays.backlog import forecast, unusual
+from feedback.models import Alert
 from feedback.monitoring.workload import workload
 from review.models import QueueItem, ReviewQueue
 from tests.feedback.cases import NOON, decide, make_case
@@ -45,6 +47,20 @@ def test_a_threefold_hour_is_told_before_anything_is_late(steady):
     assert found["open"]["overdue"] == 0
     assert found["forecast"]["of"] == "arrives"
     assert found["forecast"]["breach"] > 24 * 3600
+
+
+def test_a_surge_opens_one_alert_before_anything_is_late_and_its_end_resolves_it(steady):
+    surges.watch_workload(steady.model, now=NOON)
+    assert not Alert.objects.exists()
+    came(steady, NOON - timedelta(minutes=20), 12)
+    for _ in range(2):
+        surges.watch_workload(steady.model, now=NOON)
+    [alert] = Alert.objects.all()
+    assert (alert.kind, alert.times_seen, alert.detail["open"]["overdue"]) == ("workload", 2, 0)
+    assert "12 reviews came in an hour, usual are 2" in alert.title
+    QueueItem.objects.filter(state="open").update(state="decided", closed_at=NOON)
+    surges.watch_workload(steady.model, now=NOON + HOUR)
+    assert Alert.objects.get().state == "resolved"
 
 
 def test_slices_add_up_and_the_backlog_is_what_is_open_at_their_end(cast):
