@@ -17,6 +17,8 @@ Point = dict[str, Any]
 APART = 7.0
 LANES = 3
 TOGETHER = 1.0
+# With more slices than this, dots are small and those of lesser lines are left out.
+DENSE = 45
 
 
 def history(points: Sequence[Point], changes: Sequence[Point] = (), kind: str = "number") -> dict[str, Any]:
@@ -54,6 +56,7 @@ def history(points: Sequence[Point], changes: Sequence[Point] = (), kind: str = 
         "immature": _immature(points, x),
         "marks": marks,
         "marks_height": 18 * (1 + max((mark["lane"] for mark in marks), default=-1)),
+        "dense": len(points) > DENSE,
         "any_restated": any(p.get("restated") for p in points),
     }
 

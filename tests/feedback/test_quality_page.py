@@ -133,6 +133,12 @@ def test_changes_are_numbered_in_the_chart_and_told_in_the_same_order_below(show
     assert "not mature yet" in words(html)
 
 
+def test_a_history_without_any_estimate_says_so_instead_of_showing_the_naive_line_alone(shown):
+    said = "of this window has enough labels for an estimate"
+    assert said not in words(shown(documents.quality(), series([0.8, None])))
+    assert said in words(shown(documents.quality(), series([None, None])))
+
+
 @pytest.fixture
 def live(cast, erin):
     """Rows instead of a document: 600 predictions with review labels."""
