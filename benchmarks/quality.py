@@ -29,8 +29,8 @@ ROUNDS = 7
 # Beyond this the recomputation from rows says nothing new and takes all memory.
 MOST_ROWS = 200_000
 _FILL = """
-    INSERT INTO review_prediction (model_id, version_id, external_id, fingerprint, scores, predicted, confidence, status,
-                                   occurred_at, received_at)
+    INSERT INTO review_prediction (model_id, version_id, external_id, fingerprint, scores, predicted, confidence,
+                                   status, occurred_at, received_at)
     SELECT %(model)s, %(version)s, 'p-' || n, repeat('0', 64),
            CASE WHEN fraud THEN ARRAY[1 - s, s] ELSE ARRAY[s, 1 - s] END, CASE WHEN fraud THEN 'fraud' ELSE 'ok' END,
            s, 'routed', at, at
@@ -91,7 +91,11 @@ def measure(count: int) -> Iterator[dict[str, Any]]:
     for name, work in works.items():
         yield {"benchmark": name, **size, **timed(work)}
     if count <= MOST_ROWS:
-        yield {"benchmark": "quality from rows", **size, **timed(lambda: monitoring.quality(model=model, from_rows=True), 1)}
+        yield {
+            "benchmark": "quality from rows",
+            **size,
+            **timed(lambda: monitoring.quality(model=model, from_rows=True), 1),
+        }
 
 
 def timed(work: Callable[[], Any], rounds: int = ROUNDS) -> dict[str, float]:
@@ -134,10 +138,10 @@ def fill(count: int) -> int:
                      " ELSE 'ok' END",
             "decided_at": "i.enqueued_at - ln(1 - random()) * interval '8 hours'",
         }  # fmt: skip
+        names, values = ", ".join(columns), ", ".join(columns.values())
         cursor.execute(
-            f"INSERT INTO review_reviewdecision ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
-            " FROM review_queueitem i JOIN review_lease l ON l.item_id = i.id"
-            " JOIN review_prediction p ON p.id = i.prediction_id ORDER BY i.id"
+            f"INSERT INTO review_reviewdecision ({names}) SELECT {values} FROM review_queueitem i"  # noqa: S608
+            " JOIN review_lease l ON l.item_id = i.id JOIN review_prediction p ON p.id = i.prediction_id ORDER BY i.id"
         )
         cursor.execute("ANALYZE")
     while labels.pull(limit=20_000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,8 +34,7 @@ def watch_latency(model: RegisteredModel, now: datetime) -> None:
     if found.shifted:
         slower = found.ratio is not None and found.ratio < 1
         title = f"Labels arrive {'later' if slower else 'otherwise'} than they used to: figures are of mature cohorts"
-        detail = {"p_value": found.p_value, "statistic": found.statistic, "degrees": found.degrees, "ratio": found.ratio}
-        alerts.raise_alert(model=model, kind=LATENCY, title=title, detail=detail)
+        alerts.raise_alert(model=model, kind=LATENCY, title=title, detail=asdict(found))
     elif found.p_value is not None:
         alerts.resolve(model=model, kind=LATENCY)
 

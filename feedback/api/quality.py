@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
@@ -56,7 +56,7 @@ class Quality(APIView):
         if by is not None and group:
             raise _refused("series", "not_allowed", "a group has no series: leave out one of the two")
         metrics = _metrics(request)
-        window = {
+        window: dict[str, Any] = {
             "model": model,
             "start": start,
             "end": end,

@@ -131,7 +131,7 @@ class _Fields:
         if name not in SYMMETRIC:
             return cells.reshape(shape).copy()
         found = np.zeros(shape)
-        upper = np.triu_indices(shape[0])
+        upper = _upper(shape[0])
         found[upper] = cells
         found.T[upper] = cells
         return found
@@ -149,6 +149,11 @@ def _shapes(parts: int) -> dict[str, tuple[int, int, tuple[int, ...]]]:
     return found
 
 
+@cache
+def _upper(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(size)
+
+
 def _length(parts: int) -> int:
     return max(stop for _, stop, _ in _shapes(parts).values())
 
@@ -156,8 +161,6 @@ def _length(parts: int) -> int:
 @cache
 def _places(parts: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The places in the flat list of `Moments` of both halves; the second and the last two counts are of labels."""
-    labels = {1, 3, 4} | {
-        place for name in _OF_LABELS for place in range(*_shapes(parts)[name][:2])
-    }
+    labels = {1, 3, 4} | {place for name in _OF_LABELS for place in range(*_shapes(parts)[name][:2])}
     rest = [place for place in range(_length(parts)) if place not in labels]
     return np.array(rest, dtype=np.intp), np.array(sorted(labels), dtype=np.intp)

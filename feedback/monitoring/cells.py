@@ -63,7 +63,8 @@ class Chances:
         """(D,) the chance that such a label has come; ``answered``: in mature cohorts, of those that ever come."""
         routed = np.array([key[1] for key in keys], dtype=np.int64)
         begin, end = self._hours(routed, day)
-        found, places = np.ones(len(keys)), {}
+        found = np.ones(len(keys))
+        places: dict[tuple[str, str, int, int], list[int]] = {}
         for place, key in enumerate(keys):
             places.setdefault(key[2:], []).append(place)
         for (kind, line, band, verdict), here in places.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -22,6 +23,8 @@ from models_registry.models import RegisteredModel
 # Macro averages of so many classes still fit into a day's sums; with more, figures are read from rows.
 MOST_CLASSES = 8
 FIRST = date(1970, 1, 1)
+# A day since 1970, and its sums as they are stored.
+Stored = tuple[int, bytes | None]
 _EVER = (-700_000, 2_900_000)
 
 _STORED = """
@@ -53,7 +56,7 @@ _STORE = """
 """
 
 
-def stored(model: RegisteredModel, shape: Shape, low: float, high: float, cut: list[int]) -> list[tuple[int, bytes | None]]:
+def stored(model: RegisteredModel, shape: Shape, low: float, high: float, cut: list[int]) -> list[Stored]:
     """Each day (since 1970) of [low, high) of which anything is known, with its sums; None where they are stale.
 
     Days in ``cut`` are needed in part and come without sums.
@@ -70,7 +73,7 @@ def stored(model: RegisteredModel, shape: Shape, low: float, high: float, cut: l
 
 def sum_day(model: RegisteredModel, shape: Shape, day: int) -> bool:
     """Sum a day (since 1970) that has changed; whether the sums were stored."""
-    named = {"model": model.pk, "day": FIRST + timedelta(days=day)}
+    named: dict[str, Any] = {"model": model.pk, "day": FIRST + timedelta(days=day)}
     with connection.cursor() as cursor:
         cursor.execute(_MARKS, named)
         [marks] = cursor.fetchone()
@@ -101,12 +104,12 @@ def refresh(model: RegisteredModel, *, now: datetime | None = None, seconds: flo
     return True
 
 
-def _store(values: dict[str, object]) -> bool:
+def _store(values: dict[str, Any]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_STORE, values)
         return bool(cursor.rowcount)
 
 
-def sums_of(stored_days: list[tuple[int, bytes | None]], version: int | None) -> list[tuple[int, Sums]]:
+def sums_of(stored_days: list[Stored], version: int | None) -> list[tuple[int, Sums]]:
     """The days whose sums are there."""
     return [(day, Sums.from_bytes(sums).of_version(version)) for day, sums in stored_days if sums is not None]

@@ -83,7 +83,10 @@ class Figures:
         }
         if positive is None:
             return found | {"recall": 1 / classes}
-        return found | {"recall": float(best == positive), "precision": float(rates[best]) if best == positive else None}
+        return found | {
+            "recall": float(best == positive),
+            "precision": float(rates[best]) if best == positive else None,
+        }
 
     def baseline(self) -> dict[str, Any]:
         """Base rates, and whether the model is better than a constant (accuracy, paired on the same rows)."""
@@ -216,5 +219,3 @@ def _arrived(drawn: int, decided: int) -> dict[str, Any]:
 
 def _ends(bounds: tuple[float, float] | None) -> dict[str, float] | None:
     return None if bounds is None else {"low": bounds[0], "high": bounds[1]}
-
-

@@ -125,10 +125,11 @@ def restatements(*, model: RegisteredModel, since: datetime) -> dict[str, Any]:
 def restatements_by_day(*, model: RegisteredModel, now: datetime) -> dict[float, int]:
     """How many labels came or went in the day before ``now``, by the day (its begin in seconds) that they move."""
     days = restatements(model=model, since=now - timedelta(days=1))["days"]
-    return {
-        datetime.fromisoformat(f"{one['day']}T00:00:00+00:00").timestamp(): one["reviews"] + one["outcomes"] + one["retired"]
-        for one in days
-    }
+    found = {}
+    for one in days:
+        begin = datetime.fromisoformat(f"{one['day']}T00:00:00+00:00").timestamp()
+        found[begin] = int(one["reviews"] + one["outcomes"] + one["retired"])
+    return found
 
 
 def _seconds(model: RegisteredModel, newest: int) -> dict[str, list[float]]:

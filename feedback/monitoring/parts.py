@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from feedback.estimators import Totals, reliability
+from feedback.estimators import Outputs, Totals, reliability
 from feedback.estimators.questions import HEADLINES
 from feedback.monitoring import cells
 from feedback.monitoring.cells import Chances
@@ -120,7 +120,7 @@ class Part:
 
     @cached_property
     def _own_everyone(self) -> Floats:
-        return self.shape.of_everyone(self.rows.outputs(self.model), self.rows, self.comes)
+        return self.shape.of_everyone(self._outputs, self.rows, self.comes)
 
     @cached_property
     def _own_labels(self) -> Floats:
@@ -128,8 +128,11 @@ class Part:
 
     def _labels(self, came: Floats) -> Floats:
         known = np.asarray(self.rows.label != UNKNOWN)
-        some = self.rows.where(known)
-        return self.shape.of_labels(some.outputs(self.model), some, came[known])
+        return self.shape.of_labels(self._outputs.part(known), self.rows.where(known), came[known])
+
+    @cached_property
+    def _outputs(self) -> Outputs:
+        return self.rows.outputs(self.model)
 
     @cached_property
     def _stacks(self) -> dict[str, Stack]:
@@ -165,7 +168,7 @@ class Part:
     @cached_property
     def _lost(self) -> Stack:
         """Of stored days and rows, what is lost for good."""
-        stored, own = self._joined("lost"), lost(self.shape, self.rows.outputs(self.model), self.rows)
+        stored, own = self._joined("lost"), lost(self.shape, self._outputs, self.rows)
         both = Stack([*stored.keys, *own.keys], np.vstack([stored.sums, own.sums]))
         return both.where(lambda key: bool(self.chances.mature(key[2], np.array([key[1]]))[0]))
 
@@ -182,7 +185,8 @@ def chances_of(chances: Chances, rows: Population) -> tuple[Floats, Floats, Floa
     keys = [(int(one), *key) for one, key in zip(day, cells.everyone(rows), strict=True)]
     number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     place = np.array([number[key] for key in keys], dtype=np.int64)
-    gate = share_of(*(np.bincount(place, sums, len(number)) for sums in (rows.p_gate, rows.propensity)))
+    ways = (np.bincount(place, sums, len(number)).astype(np.float64) for sums in (rows.p_gate, rows.propensity))
+    gate = share_of(*ways)
     comes = chances.comes([key[1:] for key in number], np.array([key[0] for key in number], dtype=np.int64), gate)
     came, answered = np.ones(len(rows)), np.ones(len(rows))
     known = np.flatnonzero(rows.label != UNKNOWN)
@@ -201,5 +205,3 @@ def inside(day: int, low: float, high: float) -> bool:
 
 def between(rows: Population, low: float, high: float) -> Flags:
     return np.asarray((rows.occurred >= low) & (rows.occurred < high), dtype=bool)
-
-

@@ -91,7 +91,8 @@ def read(
     # Without a horizon no outcome ever counts as missing.
     oldest = -np.inf if horizon is None else min(high, now.timestamp() - horizon * DAY)
     chances = Chances(arrivals.model, now.timestamp(), low, held)
-    cut, found, rest = False, [], [(low, high)]
+    cut, rest = False, [(low, high)]
+    found: list[tuple[int, Sums]] = []
     many = shape.classes > days.MOST_CLASSES
     if group is not None or many:
         most = NEWEST // shape.classes if many else NEWEST
@@ -142,7 +143,7 @@ def _stored(
             days.sum_day(model, shape, day)
         found = days.stored(model, shape, window.low, window.high, cut)
     missing = sorted({day for day, sums in found if sums is None} | set(cut))
-    return days.sums_of(found, version and version.pk), _spans(missing, window.low, window.high)
+    return days.sums_of(found, None if version is None else version.pk), _spans(missing, window.low, window.high)
 
 
 def _spans(missing: Iterable[int], low: float, high: float) -> list[Span]:
@@ -163,5 +164,3 @@ def _edge(moment: datetime | None, default: float) -> float:
 
 def time_of(seconds: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def quality_series(
         return []
     edges = _edges(reading, by, slices)
     restated = restatements_by_day(model=model, now=now)
-    return [_point(reading, metric, low, high, restated) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [_point(reading, metric, low, high, restated) for low, high in pairwise(edges)]
 
 
 def changes(
@@ -57,7 +58,7 @@ def changes(
 ) -> list[dict[str, Any]]:
     """What may explain a step in a series: champions, policies, kill switches, contracts and definitions, by time."""
     low, high = start or datetime.min.replace(tzinfo=timezone.get_default_timezone()), end or timezone.now()
-    found = [
+    found: list[dict[str, Any]] = [
         {"at": one.at, "kind": "champion", "text": f"{one.kind} of version {one.version.version}"}
         for one in Promotion.objects.filter(model=model, at__gte=low, at__lt=high).select_related("version")
     ]
@@ -89,9 +90,7 @@ def _edges(reading: Reading, by: str | None, slices: int) -> list[float]:
     return [float(edge) for edge in numbers * length + offset]
 
 
-def _point(
-    reading: Reading, metric: str, low: float, high: float, restated: dict[float, int]
-) -> dict[str, Any]:
+def _point(reading: Reading, metric: str, low: float, high: float, restated: dict[float, int]) -> dict[str, Any]:
     cut = max(low, reading.low), min(high, reading.high)
     whole, old = reading.part(*cut), reading.part(cut[0], min(cut[1], reading.held))
     # Labels of the newest come last, so each point asks for itself whether there are enough.
@@ -105,7 +104,7 @@ def _point(
         "predictions": whole.counts["predictions"],
         "labels": sum(whole.counts[f"labelled_{kind}"] for kind in ("gate", "audit")),
         **point,
-        "label_free": guessed(whole.totals(metric)),
+        "label_free": guessed(old.totals(metric)),
         "outcomes": _outcomes(reading, metric, *cut),
         "maturity": maturity["share"],
         "mature": bool(ages) and high + max(ages, default=0.0) <= reading.chances.now,

@@ -148,7 +148,7 @@ def summed(model: RegisteredModel, shape: Shape, rows: Population, withdrawn: Fl
     def stack(name: str, keys: Sequence[Hashable], which: Flags, of: Callable[[Outputs, Population], Floats]) -> Stack:
         some = np.flatnonzero(which)
         places: dict[Any, list[int]] = {}
-        for place, key in zip(some, keys, strict=True):
+        for place, key in zip(some.tolist(), keys, strict=True):
             places.setdefault(key, []).append(place)
         found = []
         for here in places.values():
@@ -175,7 +175,8 @@ def summed(model: RegisteredModel, shape: Shape, rows: Population, withdrawn: Fl
 def lost(shape: Shape, outputs: Outputs, rows: Population) -> Stack:
     """What drawn rows without a label would add, by version, day of routing, kind and side."""
     waiting = np.flatnonzero(rows.drawn & (rows.label == UNKNOWN) & ~rows.manual)
-    day, places = cells.day_of(rows.routed), {}
+    day = cells.day_of(rows.routed)
+    places: dict[tuple[int, int, str], list[int]] = {}
     for place in waiting.tolist():
         places.setdefault((int(rows.version[place]), int(day[place]), rows.review[place]), []).append(place)
     keys, sums = [], []

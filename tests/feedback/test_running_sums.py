@@ -59,10 +59,9 @@ def test_sums_and_rows_agree_after_everything_that_changes_a_day(db, classes):
     assert days.refresh(model, now=NOW)
     _, used = both(model)
     assert used >= 8
-    # Late labels, an undo, a correction, a withdrawal, outcomes, a late prediction, another version.
+    # Late labels, an undo, a withdrawal, outcomes, a late prediction, another version.
     assert made.decide(NOW) > 10
-    first, second = list(made.decided.values())[:2]
-    undo(first)
+    undo(next(iter(made.decided.values())))
     bodies = [outcome_body(f"w-{i}", classes[made.truth[i] if i % 9 else 0], observed_at="2026-03-12T00:00:00Z")
               for i in range(0, 300, 2)]  # fmt: skip
     outcomes.record(bodies=bodies, actor="test")
@@ -92,7 +91,7 @@ def test_a_change_of_costs_makes_sums_stale(cast):
     before, _ = both(cast.model)
     cast.model.costs = {"ok": {"fraud": 7.0}}
     cast.model.save()
-    after, used = both(cast.model)
+    after, _ = both(cast.model)
     assert after["metrics"]["cost"]["naive"] > before["metrics"]["cost"]["naive"]
     DayChange.objects.all().delete()
     assert days.refresh(cast.model, now=NOW)
