@@ -31,7 +31,6 @@ def flow(slices: Sequence[dict[str, Any]], kinds: Sequence[str], *, capacity: fl
     return {
         "boxes": [box for s in slices for box in _boxes(s, kinds, x, y)],
         "done": lines(middle, [float(s["done"]) for s in slices], y),
-        "done_dots": [{"x": percent(m), "y": percent(y.y(s["done"]))} for m, s in zip(middle, slices, strict=True)],
         "capacity": None if capacity is None else percent(y.y(capacity)),
         "x": times(x),
         "y": y.ticks(),

@@ -31,7 +31,8 @@ def metric(name: str, figure: dict[str, Any]) -> dict[str, Any]:
     """One metric with its chart: weighted or bounds, naive, the model's guess, the constant answer, maybe the truth."""
     title, kind, meaning = METRICS[name]
     low, high = (0.0, 1.0) if kind == "share" else (-float("inf"), float("inf"))
-    chart = charts.intervals(rows(figure), kind, low=low, high=high)
+    of = "for all that nobody looked at" if name == "auto_accepted_error" else "for all predictions"
+    chart = charts.intervals(rows(figure, of), kind, low=low, high=high)
     truth_x = next((row.get("x") for row in chart["rows"] if row["key"] == "true"), None)
     named = {"name": name, "title": title, "kind": kind, "meaning": meaning, "figure": figure}
     return {**named, "chart": chart, "truth_x": truth_x, "beaten": beaten(name, figure)}
@@ -50,7 +51,7 @@ def beaten(name: str, figure: dict[str, Any]) -> bool:
     return bool(constant > high if name == "accuracy" else constant < low and name in LOSSES)
 
 
-def rows(figure: dict[str, Any]) -> list[dict[str, Any]]:
+def rows(figure: dict[str, Any], of: str = "for all predictions") -> list[dict[str, Any]]:
     """The rows of one figure; one that has nothing to show is left out, but for the weighted one.
 
     >>> figure = {"state": "unsupported", "estimate": None, "bounds": {"low": 0.6, "high": 0.9}, "label_free": 0.8}
@@ -62,7 +63,7 @@ def rows(figure: dict[str, Any]) -> list[dict[str, Any]]:
         first = _row("bounds", "Bounds", "no point: some could never be reviewed", None, bounds["low"], bounds["high"])
     else:
         interval = (figure.get("estimate"), figure.get("low"), figure.get("high"))
-        first = _row("weighted", "Weighted", "for all predictions", *interval)
+        first = _row("weighted", "Weighted", of, *interval)
     naive = (figure.get("naive"), figure.get("naive_low"), figure.get("naive_high"))
     others = [
         _row("naive", "Reviewed only", "biased by routing", *naive),
