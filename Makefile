@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: run test check bench install install-dev browser screenshots
+.PHONY: run test check acceptance bench install install-dev browser screenshots
 
 run: install
 	@python manage.py run --port $(PORT)
@@ -32,6 +32,10 @@ check: install-dev
 	@python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	@djlint --lint --quiet templates
 	@python -m pytest tests/architecture
+
+# Minutes: the statistics at their bars. REVIEWHUB_ADULT_CSV names the census table for the bars that are about it.
+acceptance: install-dev
+	@python -m tests.acceptance
 
 bench: install-dev
 	@python -m benchmarks

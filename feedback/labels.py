@@ -26,10 +26,11 @@ _FRESH_DECISIONS = """
       AND NOT EXISTS (SELECT FROM feedback_label l WHERE l.decision_id = d.id)
     ORDER BY d.id LIMIT %(limit)s
 """
-# Only the newest decision about a prediction stands; an older one of another slot is kept as retired.
+# Only the newest decision about a prediction stands; an older one of another slot is kept as retired. So is a gold
+# answer from the start: it tells of its reviewer, and what is true of its prediction is known.
 _RETIRE_BEFORE_DECISIONS = """
     UPDATE feedback_label l SET retired_at = clock_timestamp()
-    FROM review_reviewdecision d
+    FROM review_reviewdecision d JOIN review_queueitem i ON i.id = d.item_id AND i.kind <> 'gold'
     WHERE d.id = ANY(%(ids)s) AND l.prediction_id = d.prediction_id AND l.source = 'review' AND l.retired_at IS NULL
 """
 # Drawn only where the item is the one that the logged draw made; anything else has no known probability.
@@ -38,10 +39,12 @@ _LABEL_DECISIONS = """
         (prediction_id, model_id, source, value, definition_id, selection, propensity, decision_id,
          observed_at, retired_at)
     SELECT d.prediction_id, d.model_id, 'review', d.label, d.definition_id,
-           CASE WHEN i.kind = r.review THEN 'draw' ELSE 'manual' END,
+           CASE WHEN i.kind = r.review THEN 'draw' WHEN i.kind = 'gold' THEN 'gold' ELSE 'manual' END,
            CASE WHEN i.kind = r.review THEN r.propensity END,
            d.id, d.decided_at,
-           CASE WHEN d.id <> max(d.id) OVER (PARTITION BY d.prediction_id) THEN clock_timestamp() END
+           CASE WHEN i.kind = 'gold'
+                  OR d.id <> max(d.id) FILTER (WHERE i.kind <> 'gold') OVER (PARTITION BY d.prediction_id)
+                THEN clock_timestamp() END
     FROM review_reviewdecision d
     JOIN review_queueitem i ON i.id = d.item_id
     LEFT JOIN review_routingdecision r ON r.prediction_id = d.prediction_id AND r.review IN ('gate', 'audit')

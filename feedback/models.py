@@ -101,6 +101,15 @@ class Label(models.Model):
         ]
 
 
+class GoldTruth(models.Model):
+    """What is known to be true of a prediction, and not by one reviewer's word; its gold answers are held to it."""
+
+    prediction = models.OneToOneField(Prediction, primary_key=True, on_delete=models.PROTECT, related_name="gold")
+    value = models.CharField(max_length=100)
+    set_by = models.CharField(max_length=150)
+    set_at = models.DateTimeField(db_default=DatabaseNow())
+
+
 class DatasetSnapshot(models.Model):
     """Labelled rows of a model at one moment, as Parquet parts, named by the hash of their content."""
 

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from feedback.api import alerts, labels, outcomes, predictions, quality, retrainings, snapshots
+from feedback.api import alerts, labels, outcomes, policies, predictions, quality, retrainings, snapshots
 from feedback.views import alerts as alert_pages
 from feedback.views import delays as delay_page
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
 from feedback.views import models as model_pages
+from feedback.views import policies as policy_pages
 from feedback.views import predictions as prediction_pages
 from feedback.views import quality as quality_page
 from feedback.views import workload as workload_page
@@ -26,6 +27,7 @@ api_urlpatterns: list[Any] = [
     path("models/<slug:slug>/labels/", labels.Labels.as_view()),
     path("models/<slug:slug>/quality/", quality.Quality.as_view()),
     path("models/<slug:slug>/delays/", quality.Delays.as_view()),
+    path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
     path("models/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view()),
     path("models/<slug:slug>/snapshots/<str:pk>/", snapshots.SnapshotDetail.as_view()),
     re_path(
@@ -49,6 +51,14 @@ urlpatterns: list[Any] = [
     path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
     path("models/<slug:slug>/delays/", delay_page.delays, name="delays"),
     path("models/<slug:slug>/workload/", workload_page.workload, name="workload"),
+    path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
+    path("models/<slug:slug>/settings/policy/shadow/off/", policy_pages.take_off_shadow, name="take-off-shadow"),
+    path(
+        "models/<slug:slug>/settings/policy/<int:number>/activate/",
+        policy_pages.activate_policy,
+        name="activate-policy",
+    ),
+    path("models/<slug:slug>/settings/kill-switch/", policy_pages.kill_switch, name="kill-switch"),
     path("models/<slug:slug>/labels/", label_pages.labels, name="labels"),
     path("models/<slug:slug>/snapshots/", label_pages.snapshots, name="snapshots"),
     path("models/<slug:slug>/snapshots/take/", label_pages.take_snapshot, name="take-snapshot"),

@@ -66,7 +66,7 @@ def decide(
         if not _close(lease, principal.pseudonym, abstain):
             return _replayed(token, reviewer, answer)
         decision = _write(lease, reviewer, answer, definition, seconds_active)
-        if not abstain and _settle(item.prediction):
+        if not abstain and item.kind != QueueItem.Kind.GOLD and _settle(item.prediction):
             _resolve(item, decision)
     return decision
 
@@ -99,6 +99,7 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
             record(actor=principal.name, action="decision.undone", subject=str(decision.pk), model=model, detail=detail)
         if not decision.abstained:
             QueueItem.objects.filter(pk=item.pk).update(state=QueueItem.State.OPEN, closed_at=None)
+        if not decision.abstained and item.kind != QueueItem.Kind.GOLD:
             Prediction.objects.filter(pk=prediction.pk, status="decided").update(status=Prediction.Status.ROUTED)
             _restore_resolution(prediction, decision)
     return undone
@@ -132,8 +133,8 @@ def _write(
 
 
 def _settle(prediction: Prediction) -> bool:
-    """Mark the prediction decided when no item of it is open any more; True when it is."""
-    waiting = QueueItem.objects.open().filter(prediction=OuterRef("pk"))
+    """Mark the prediction decided when no item of it is open any more, gold apart; True when it is."""
+    waiting = QueueItem.objects.open().filter(prediction=OuterRef("pk")).exclude(kind=QueueItem.Kind.GOLD)
     settled = Prediction.objects.filter(~Exists(waiting), pk=prediction.pk, status=Prediction.Status.ROUTED)
     return bool(settled.update(status=Prediction.Status.DECIDED))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -86,12 +87,30 @@ class PolicyForm(forms.Form):
         max_value=1,
         help_text="A person checks this share of cases whatever the model says. It is what makes quality measurable.",
     )
+    sampling = forms.ChoiceField(
+        label="Draw for review",
+        choices=list(policy_fields.SAMPLING.items()),
+        help_text="How the budget is spent. Every draw has a known probability, so that quality stays measurable.",
+    )
     budget = forms.FloatField(
-        label="Random review budget",
+        label="Review budget",
         required=False,
         min_value=0,
         max_value=1,
-        help_text="Whatever is not held is checked afterwards with this probability. Empty: with that of the floor.",
+        help_text="The share of all cases that a person sees, holds and the floor included. Empty: nothing is drawn.",
+    )
+    epsilon = forms.FloatField(
+        label="Of it, draw blindly",
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="Only with “the least certain first”: this share of all cases is drawn whatever the score.",
+    )
+    per_day = forms.IntegerField(
+        label="Reviews a day, at most",
+        required=False,
+        min_value=1,
+        help_text="Beyond it drawing gives way; holds and the floor never do. Empty: no limit.",
     )
     hold_minutes = forms.FloatField(
         label="A hold waits, in minutes",
@@ -104,21 +123,32 @@ class PolicyForm(forms.Form):
         label="Then the caller is told to",
         choices=[("hold", "hold: keep waiting"), ("proceed", "proceed"), ("refuse", "refuse")],
     )
+    half_width = forms.FloatField(
+        label="Interval wanted, ±",
+        required=False,
+        min_value=0.0001,
+        max_value=0.5,
+        help_text="Only for the preview: which budget measures a week’s accuracy this closely? 0.02 is ± 2 points.",
+    )
     note = forms.CharField(label="Why", max_length=500, required=False, help_text="Kept with the new number.")
     live = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, plain_sampling: bool = True, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("confidence", "risk", "audit_floor", "budget", "hold_minutes"):
-            self.fields[name].widget.attrs["step"] = "any"
-        # A disabled field keeps its initial value, whatever is posted.
-        self.fields["budget"].disabled = not plain_sampling
-        if not plain_sampling:
-            self.fields["budget"].help_text = "This policy samples in a way that a form cannot show; it stays as it is."
+        for field in self.fields.values():
+            if isinstance(field, forms.FloatField):
+                field.widget.attrs["step"] = "any"
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or self.cleaned_data
+        if found.get("sampling") == "none" and found.get("budget") is not None:
+            self.add_error("sampling", "Choose how the budget is spent, or empty it.")
+        return found
 
     def values(self) -> policy_fields.Fields:
-        names = ("confidence", "risk", "audit_floor", "budget", "hold_minutes", "on_timeout")
-        return policy_fields.Fields(**{name: self.cleaned_data[name] for name in names})
+        return policy_fields.Fields(
+            **{field.name: self.cleaned_data[field.name] for field in fields(policy_fields.Fields)}
+        )
 
     def take(self, faults: list[Fault]) -> None:
         """Put the faults of the resulting document beside the fields they come from."""
@@ -135,7 +165,10 @@ class KillSwitchForm(forms.Form):
 
 _POLICY_PLACES = {
     "/audit_floor": "audit_floor",
-    "/sampling": "budget",
+    "/sampling/kind": "sampling",
+    "/sampling/epsilon": "epsilon",
+    "/sampling/budget": "budget",
+    "/capacity/per_day": "per_day",
     "/hold/timeout_seconds": "hold_minutes",
     "/hold/on_timeout": "on_timeout",
 }

@@ -17,8 +17,13 @@ THRESHOLDS = {
     "confidence": ("confidence", ("lt", "lte"), "low_confidence"),
     "risk": ("risk", ("gte", "gt"), "high_risk"),
 }
-# Sampling kinds that one budget describes whole.
-PLAIN_SAMPLING = ("none", "uniform")
+# How predictions are drawn for review beyond gates and the floor, in words.
+SAMPLING = {
+    "none": "not at all",
+    "uniform": "evenly",
+    "active": "more where the model is unsure",
+    "epsilon": "the least certain first, and a share blindly",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,10 @@ class Fields:
     confidence: float | None
     risk: float | None
     audit_floor: float
+    sampling: str
     budget: float | None
+    epsilon: float | None
+    per_day: int | None
     hold_minutes: float | None
     on_timeout: str
 
@@ -39,13 +47,16 @@ def read(document: dict[str, Any]) -> Fields:
     >>> read({"review": [{"name": "a", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0}]}).confidence
     0.75
     """
-    hold = document.get("hold") or {}
+    hold, sampling = document.get("hold") or {}, document.get("sampling") or {}
     seconds = hold.get("timeout_seconds")
     return Fields(
         confidence=_threshold(document, "confidence"),
         risk=_threshold(document, "risk"),
         audit_floor=document.get("audit_floor", DEFAULT_FLOOR),
-        budget=(document.get("sampling") or {}).get("budget"),
+        sampling=sampling.get("kind", "none"),
+        budget=sampling.get("budget"),
+        epsilon=sampling.get("epsilon"),
+        per_day=(document.get("capacity") or {}).get("per_day"),
         hold_minutes=None if seconds is None else _plain(seconds / 60),
         on_timeout=hold.get("on_timeout", "hold"),
     )
@@ -62,16 +73,12 @@ def write(document: dict[str, Any], fields: Fields) -> dict[str, Any]:
     for kind in THRESHOLDS:
         _set_threshold(new, kind, getattr(fields, kind))
     new["audit_floor"] = fields.audit_floor
-    if sampling_is_plain(document) and fields.budget != read(document).budget:
-        new["sampling"] = {"kind": "none"} if fields.budget is None else {"kind": "uniform", "budget": fields.budget}
+    _set_sampling(new, fields)
+    if fields.per_day != read(document).per_day:
+        new["capacity"] = {**(document.get("capacity") or {}), "per_day": fields.per_day}
     seconds = None if fields.hold_minutes is None else round(fields.hold_minutes * 60, 3)
     new["hold"] = {**(document.get("hold") or {}), "timeout_seconds": seconds, "on_timeout": fields.on_timeout}
     return new
-
-
-def sampling_is_plain(document: dict[str, Any]) -> bool:
-    """Whether the budget alone describes the sampling, so that the form may change it."""
-    return (document.get("sampling") or {"kind": "none"}).get("kind") in PLAIN_SAMPLING
 
 
 def kept(document: dict[str, Any]) -> list[str]:
@@ -83,10 +90,12 @@ def kept(document: dict[str, Any]) -> list[str]:
     shown = [_find(document, kind) for kind in THRESHOLDS]
     parts = [f"rule {rule['name']}" for rule in document.get("rules") or []]
     parts += [f"branch {branch['name']}" for branch in document.get("review") or [] if branch not in shown]
-    if not sampling_is_plain(document):
-        parts.append(f"{document['sampling']['kind']} sampling")
-    capacity = (document.get("capacity") or {}).get("per_day")
-    return parts if capacity is None else [*parts, f"capacity of {number(capacity)} reviews a day"]
+    sampling = document.get("sampling") or {}
+    if floors := len(sampling.get("floors") or []):
+        parts.append(f"{floors} sampling floor{'s' if floors > 1 else ''}")
+    if isinstance(sampling.get("tau"), int | float):
+        parts.append(f"tau {number(sampling['tau'])}")
+    return parts
 
 
 def differences(live: dict[str, Any] | None, new: dict[str, Any]) -> list[dict[str, Any]]:
@@ -110,12 +119,15 @@ def _plain(x: float) -> float:
 
 def _words(document: dict[str, Any]) -> dict[str, str]:
     fields = read(document)
-    budget = "none" if fields.budget is None else f"{share(fields.budget)} of all predictions"
+    budget = "none" if fields.budget is None else f"{share(fields.budget, 0 if fields.budget >= 0.1 else 1)} of all"
     return {
         "Held when the score is below": "never" if fields.confidence is None else number(fields.confidence),
         "Held when the risk reaches": "never" if fields.risk is None else number(fields.risk),
         "Checked at random, at least": share(fields.audit_floor, 1 if fields.audit_floor < 0.1 else 0),
-        "Random review budget": budget,
+        "Drawn for review": SAMPLING[fields.sampling],
+        "Review budget": budget,
+        "Of it, drawn blindly": "–" if fields.epsilon is None else share(fields.epsilon, 1),
+        "Reviews a day, at most": "no limit" if fields.per_day is None else number(fields.per_day),
         "A hold waits": "for ever" if fields.hold_minutes is None else span(fields.hold_minutes * 60),
         "Then the caller is told to": fields.on_timeout if fields.hold_minutes is not None else "–",
     }
@@ -137,6 +149,18 @@ def _threshold(document: dict[str, Any], kind: str) -> float | None:
     if branch is None:
         return None
     return next(float(value) for name, value in branch["when"].items() if name != "field")
+
+
+def _set_sampling(document: dict[str, Any], fields: Fields) -> None:
+    """Change kind, budget and epsilon in place; tau and floors stay as long as the kind does."""
+    before = read(document)
+    wanted = (fields.sampling, fields.budget, fields.epsilon)
+    if wanted == (before.sampling, before.budget, before.epsilon):
+        return
+    kept = dict(document["sampling"]) if fields.sampling == before.sampling and "sampling" in document else {}
+    found = {**kept, "kind": fields.sampling, "budget": fields.budget, "epsilon": fields.epsilon}
+    unfit = {"none": ("budget", "epsilon"), "epsilon": ()}.get(fields.sampling, ("epsilon",))
+    document["sampling"] = {key: cell for key, cell in found.items() if cell is not None and key not in unfit}
 
 
 def _set_threshold(document: dict[str, Any], kind: str, value: float | None) -> None:

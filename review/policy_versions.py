@@ -14,7 +14,7 @@ from django.db import transaction
 from models_registry.errors import Fault, Invalid, NotFound
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, RegisteredModel
-from review import policies, policy_facts, previews, samplers
+from review import policies, policy_facts, samplers
 from review.models import PolicyVersion, RoutingControl
 
 LONGEST_NOTE = 500
@@ -148,14 +148,6 @@ def is_covered(*, model: RegisteredModel, contract: dict[str, Any]) -> bool:
     if control is None or control.active is None:
         return True
     return not policies.faults(control.active.document, policy_facts.facts_with(model, [contract]))
-
-
-def preview(*, model: RegisteredModel, document: Any, last: int = previews.LAST) -> previews.Preview:
-    """What a document would have done with the last predictions; raises Invalid with every fault. Writes nothing."""
-    check(model=model, document=document)
-    control = RoutingControl.objects.select_related("active").filter(model=model).first()
-    live = None if control is None else control.active
-    return previews.preview(model=model, document=document, live=live, last=last)
 
 
 def control_of(*, model: RegisteredModel) -> RoutingControl:

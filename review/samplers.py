@@ -74,9 +74,8 @@ def refit(
     if version is None or parsed is None:
         return None
     told = told or _standing(model, parsed.sampling.budget)
-    past = past_of(model, parsed).at(told.temperature)
-    fit = policies.solve(parsed, guess=past.guess, least=past.least, weight=past.weight, tau=told.tau)
-    fit = replace(fit, temperature=told.temperature)
+    past = past_of(model, parsed)
+    fit = _solved(parsed, past, told)
     return SamplerFit.objects.create(
         model=model,
         policy=version,
@@ -86,6 +85,11 @@ def refit(
         least=float(np.average(past.least, weights=past.weight)) if past.least.size else None,
         evidence=dict(told.evidence),
     )
+
+
+def foreseen(model: RegisteredModel, policy: policies.Policy, past: Past) -> sampling.Fit:
+    """The fit that ``refit`` would find for this policy on these rows; nothing is stored."""
+    return _solved(policy, past, _standing(model, policy.sampling.budget))
 
 
 def live_policy(model: RegisteredModel) -> PolicyVersion | None:
@@ -146,16 +150,29 @@ def past_of(model: RegisteredModel, policy: policies.Policy) -> Past:
     )
 
 
-def _reference(model: RegisteredModel, policy: policies.Policy, setting: policies.Setting) -> Past:
-    """The champion's confidence on its reference rows, a row per bin; no rows where it has no profile."""
+def reference_confidence(model: RegisteredModel) -> tuple[Floats, Floats]:
+    """The champion's confidence on its reference rows: the middle of each bin and how many rows it holds.
+
+    Both (B,), without empty bins; no bin where the champion has no profile of scores.
+    """
     profile = ReferenceProfile.objects.filter(version=model.champion_id).first()
     found = profile.document.get("confidence") if profile is not None else None
-    if found is None or not any(found["counts"]):
-        return Past(np.zeros(0), np.zeros(0))
+    if found is None:
+        return np.zeros(0), np.zeros(0)
     counts = np.array(found["counts"], dtype=np.float64)
     middles = (np.arange(counts.size) + 0.5) / counts.size
-    guess, weight = middles[counts > 0], counts[counts > 0]
-    return Past(guess, policies.least_on_confidence(policy, setting, guess), weight)
+    return middles[counts > 0], counts[counts > 0]
+
+
+def _reference(model: RegisteredModel, policy: policies.Policy, setting: policies.Setting) -> Past:
+    guess, weight = reference_confidence(model)
+    return Past(guess, policies.least_on_confidence(policy, setting, guess), weight if weight.size else None)
+
+
+def _solved(policy: policies.Policy, past: Past, told: Told) -> sampling.Fit:
+    past = past.at(told.temperature)
+    fit = policies.solve(policy, guess=past.guess, least=past.least, weight=past.weight, tau=told.tau)
+    return replace(fit, temperature=told.temperature)
 
 
 def _standing(model: RegisteredModel, budget: float) -> Told:

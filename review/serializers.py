@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from models_registry.errors import Fault
     from models_registry.models import RegisteredModel
     from review.models import PolicyVersion, Resolution, RoutingControl
-    from review.previews import Preview
     from review.shadows import Summary
 
 MAX_BULK = 1000
@@ -212,7 +211,7 @@ def item_body(item: QueueItem) -> dict[str, Any]:
     return {
         "id": str(item.pk),
         "queue": item.queue.slug,
-        "kind": item.kind,
+        "kind": item.shown_kind,
         "priority": item.priority,
         "enqueued_at": item.enqueued_at,
         "due_at": item.due_at,
@@ -275,18 +274,6 @@ def policy_body(
         "created_at": policy.created_at,
     }
     return body if warnings is None else {**body, "warnings": [_warning(warning) for warning in warnings]}
-
-
-def preview_body(preview: Preview, live: int | None) -> dict[str, Any]:
-    """Shares of the replayed predictions under the document and under the live policy, and their difference."""
-    return {
-        "predictions": preview.predictions,
-        **preview.shares,
-        "live": None if preview.live is None else {"number": live, **preview.live},
-        "difference": preview.difference,
-        "changed": preview.changed,
-        "warnings": [_warning(warning) for warning in preview.warnings],
-    }
 
 
 def shadow_body(policy: PolicyVersion, summary: Summary, control: RoutingControl | None) -> dict[str, Any]:

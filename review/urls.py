@@ -6,7 +6,6 @@ from django.urls import path
 
 from review.api import models, policies, predictions, promotions, queues, resolutions
 from review.views import members
-from review.views import policies as policy_pages
 from review.views import queues as queue_pages
 from review.views import review as review_pages
 
@@ -14,7 +13,6 @@ api_urlpatterns: list[Any] = [
     path("models/", models.ModelList.as_view()),
     path("models/<slug:slug>/kill-switch/", policies.KillSwitch.as_view()),
     path("models/<slug:slug>/policies/", policies.PolicyList.as_view()),
-    path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
     path("models/<slug:slug>/policies/<int:number>/", policies.PolicyDetail.as_view()),
     path("models/<slug:slug>/policies/<int:number>/activate/", policies.PolicyActivation.as_view()),
     path("models/<slug:slug>/policies/<int:number>/shadow/", policies.PolicyShadow.as_view()),
@@ -35,13 +33,6 @@ api_urlpatterns: list[Any] = [
 urlpatterns: list[Any] = [
     path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
     path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
-    path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
-    path(
-        "models/<slug:slug>/settings/policy/<int:number>/activate/",
-        policy_pages.activate_policy,
-        name="activate-policy",
-    ),
-    path("models/<slug:slug>/settings/kill-switch/", policy_pages.kill_switch, name="kill-switch"),
     path("queues/", queue_pages.queues, name="queues"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),

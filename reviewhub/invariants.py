@@ -123,8 +123,10 @@ INVARIANTS = [
         UNION ALL
         SELECT 'prediction ' || p.id || ' is ' || p.status FROM review_prediction p
         WHERE (p.status = 'decided') <> (
-                  EXISTS (SELECT FROM review_queueitem i WHERE i.prediction_id = p.id AND i.state = 'decided')
-              AND NOT EXISTS (SELECT FROM review_queueitem i WHERE i.prediction_id = p.id AND i.state = 'open'))
+                  EXISTS (SELECT FROM review_queueitem i
+                          WHERE i.prediction_id = p.id AND i.state = 'decided' AND i.kind <> 'gold')
+              AND NOT EXISTS (SELECT FROM review_queueitem i
+                              WHERE i.prediction_id = p.id AND i.state = 'open' AND i.kind <> 'gold'))
           AND p.status <> 'withdrawn'
         UNION ALL
         SELECT 'prediction ' || p.id || ' has no payload' FROM review_prediction p

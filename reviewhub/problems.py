@@ -116,6 +116,9 @@ GROUPS = (
         ("unknown_queue", "400", "The model has no such queue."),
         ("not_available", "400", "Not to be had in this version of ReviewHub."),
         ("always_unknown", "", "A warning: the condition can never be known, so it always matches."),
+        ("floors_eat_budget", "", "A warning: the floors of sampling review more than a third of the budget."),
+        ("capacity_below_budget", "", "A warning: the capacity of a day has no room for all that sampling asks for."),
+        ("wide_intervals", "", "A warning: what the model is sure of is hardly reviewed, so intervals are wide."),
         ("budget_exceeded", "", "A warning: gates and floors alone exceed the budget; sampling adds nothing."),
     ),
     _group(

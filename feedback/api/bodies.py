@@ -7,6 +7,7 @@ from typing import Any
 from feedback.estimators import METRICS, State
 from feedback.estimators.questions import HEADLINES
 from models_registry.serializers import GATE_ANSWER, page_of
+from review import previews
 from review.api import bodies
 from review.api.bodies import NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, WHOLE, document
 
@@ -193,6 +194,68 @@ DELAYS_ANSWER = document(
         **_LIST,
         "description": "how often implicit feedback agrees with the labels of the same predictions",
         "items": document(source=TEXT, mapped=_FLAG, n=WHOLE, agree=WHOLE, unmapped=WHOLE, **_RATE),
+    },
+)
+
+_SHARES = dict.fromkeys(previews.FIGURES, NUMBER_OR_NULL)
+_GUESSED = {
+    "estimate": NUMBER_OR_NULL,
+    "low": {**NUMBER_OR_NULL, "description": "95 % interval"},
+    "high": NUMBER_OR_NULL,
+    "state": {"enum": [str(state) for state in State]},
+    "guess": {**NUMBER_OR_NULL, "description": "by the model's own word, not measured"},
+}
+_SHARE = document(**_GUESSED)
+_DAILY = document(**_GUESSED, per_day={**_SHARE, "type": ["object", "null"]})
+_COMPARED = {
+    **dict.fromkeys(("reviewed", "held", "automatic"), NUMBER_OR_NULL),
+    "reviews_per_day": NUMBER_OR_NULL,
+    "reviewer_hours_per_day": NUMBER_OR_NULL,
+    "errors_passed": {**_DAILY, "description": "wrong answers that nobody looks at, per prediction"},
+    "errors_caught": {**_DAILY, "description": "wrong answers that a person meets, per prediction"},
+    "cost": {**_SHARE, "type": ["object", "null"], "description": "per decision; null without declared costs"},
+}
+_HALF_WIDTH = document(week=NUMBER_OR_NULL, rows=NUMBER_OR_NULL, of={**WHOLE, "description": "how many rows"})
+_SIDE = document(**_COMPARED, half_width={**_HALF_WIDTH, "description": "planned, of the interval of live accuracy"})
+_POINT = document(automatic=_NUMBER, error=_SHARE)
+PREVIEW_ANSWER = document(
+    predictions={**WHOLE, "description": "how many were replayed"},
+    **_SHARES,
+    live={**document(number=WHOLE, **_SHARES), "type": ["object", "null"]},
+    difference={**document(**_SHARES), "type": ["object", "null"]},
+    changed={"type": ["integer", "null"], "description": "how many would go another way than under the live policy"},
+    warnings=bodies.WARNINGS,
+    basis=document(
+        source={"enum": ["predictions", "reference", "none"], "description": "what the figures are read from"},
+        rows=WHOLE,
+        **{"from": TIME_OR_NULL, "to": TIME_OR_NULL},
+        per_day={**NUMBER_OR_NULL, "description": "predictions a day; null for less than an hour of them"},
+        labels=WHOLE,
+        measured={**_FLAG, "description": "labels carry the errors; else they are the model's own word"},
+        seconds_per_review=NUMBER_OR_NULL,
+        reviews_timed=WHOLE,
+    ),
+    figures=document(
+        new=_SIDE,
+        live={**_SIDE, "type": ["object", "null"]},
+        difference={**document(**_COMPARED), "type": ["object", "null"]},
+    ),
+    curve={"type": "array", "items": document(threshold=_NUMBER, automatic=_NUMBER, error=_SHARE)},
+    points=document(new=_POINT, live={**_POINT, "type": ["object", "null"]}),
+    recall={"type": "array", "items": document(budget=_NUMBER, share=_SHARE)},
+    budget={
+        **document(half_width=_NUMBER, budget=NUMBER_OR_NULL),
+        "type": ["object", "null"],
+        "description": "what buys the half width that was asked for",
+    },
+    proposal={
+        **document(risk=NUMBER_OR_NULL, confidence=NUMBER_OR_NULL, saved=_NUMBER, reviewed=_NUMBER),
+        "type": ["object", "null"],
+        "description": "the threshold of declared prices, by the scores' word; `saved` per 1,000 decisions",
+    },
+    moves={
+        "type": "array",
+        "items": document(**{"from": TEXT, "to": TEXT}, count=WHOLE, examples={"type": "array", "items": TEXT}),
     },
 )
 

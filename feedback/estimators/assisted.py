@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback.estimators import Estimate, Outputs, State, measure, wilson
+from feedback.estimators.intervals import student
 from feedback.weights import effective_sample_size
 
 Floats = NDArray[np.float64]
@@ -101,5 +102,5 @@ def _as_proportion(found: Estimate, n: int) -> Estimate:
     pulled = (point * found.effective_n + 1) / (found.effective_n + 2)
     # Entries need not be 0 or 1, so that their mean may be known better than that of n coins.
     size = float(n) if variance <= NOTHING**2 else pulled * (1 - pulled) / variance
-    low, high = wilson(point, size)
+    low, high = wilson(point, size, student(found.effective_n - 1))
     return replace(found, point=point, low=low, high=high)

@@ -13,19 +13,22 @@ import numpy as np
 
 from feedback.estimators.arrival import Totals
 from feedback.estimators.intervals import Z95, Estimate, State, publishable, sequence, shrunk, student, wilson
-from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, PROPORTIONS, UNBOUNDED, Floats
+from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, PROPORTIONS, UNBOUNDED, Flags, Floats
 from feedback.estimators.sums import Moments
 
 # Fewer labelled rows than this cannot carry a regression of two parameters.
 FEWEST_FOR_TUNING = 10
-# Fewer effective rows than this of the rarer answer cannot tell what a guess explains of a proportion.
+# Where all labels weigh about alike, fewer of the rarer answer than this cannot tell what a guess explains.
 FEWEST_EVENTS = 20.0
+ALIKE = 0.9
 # What is left of sums that cancel to below this share of their size is rounding.
 ROUNDING = 1e-13
 
 
-def estimate(sums: Totals) -> Estimate:
+def estimate(sums: Totals, added: float = 0.0) -> Estimate:
     """The mean of the ratios (one, or one per class for a macro average) with its interval.
+
+    ``added`` is variance from elsewhere than the draw, as by reviewers who err.
 
     A row with propensity 0 leaves part of the population without evidence: there is then no point estimate
     at all, but ``bounds`` of what the whole can be at worst and at best, that part being all wrong or all right.
@@ -35,7 +38,13 @@ def estimate(sums: Totals) -> Estimate:
         share = float(sums.counts[2]) / (_population(sums) + float(sums.counts[2]))
         return replace(plain, state=State.UNSUPPORTED, unsupported_share=share, bounds=bounds(sums, sums))
     fit = _fit(sums)
-    return plain if fit is None else _with(plain, sums, fit)
+    return plain if fit is None else _with(plain, sums, replace(fit, variance=fit.variance + added))
+
+
+def influence(sums: Totals) -> Floats | None:
+    """What the figure gains per unit of the sums of A and of B (2R,), about; None where no label tells of any B."""
+    first = _first(sums)
+    return None if first is None else np.asarray(first.influence / _population(sums), dtype=np.float64)
 
 
 def unweighted(sums: Moments | Totals) -> Estimate:
@@ -125,6 +134,43 @@ class _Fit:
     whole: bool
 
 
+@dataclass(frozen=True)
+class _First:
+    """The ratios (R,) before tuning; ``scale`` is what 1 more of A adds to N times the figure, 0 if not ``valid``.
+
+    ``thin``: so few rows gave the rarer answer of a proportion that no guess takes part.
+    """
+
+    ratios: Floats
+    bottom: Floats
+    scale: Floats
+    kishes: Floats
+    valid: Flags
+    thin: bool
+
+    @property
+    def influence(self) -> Floats:
+        return np.concatenate([self.scale, -self.ratios * self.scale])
+
+
+def _first(sums: Totals) -> _First | None:
+    """None where no label tells of any denominator."""
+    parts = len(sums.seen)
+    known = sums.target[0, 1:] + sums.certain[0, 1:] + sums.first[0, 1 + 2 * parts :]
+    top, bottom = known[:parts], known[parts:]
+    valid = (bottom > 0) & (sums.weighed[:, 1] > 0)
+    if not valid.any() or sums.counts[1] == 0:
+        return None
+    first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
+    kishes = np.divide(sums.weighed[:, 0] ** 2, sums.weighed[:, 1], out=np.zeros(parts), where=valid)
+    thin = sums.metric in PROPORTIONS and _is_thin(sums, first, kishes)
+    if thin:
+        top, bottom = _weighted_totals(sums, parts)
+        first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
+    scale = np.divide(_population(sums) / valid.sum(), bottom, out=np.zeros(parts), where=valid)
+    return _First(first, bottom, scale, kishes, valid, thin)
+
+
 def _population(sums: Totals) -> float:
     return float(sums.target[0, 0] + sums.certain[0, 0])
 
@@ -137,20 +183,11 @@ def _fit(sums: Totals) -> _Fit | None:
     variance (PPI++'s power tuning): slope 0 is Hajek's estimator, slope 1 AIPW. A row that adds the same
     whatever its class needs no label: it is its own guess and takes no part in the fit.
     """
-    n, parts = _population(sums), len(sums.seen)
-    known = sums.target[0, 1:] + sums.certain[0, 1:] + sums.first[0, 1 + 2 * parts :]
-    top, bottom = known[:parts], known[parts:]
-    valid = (bottom > 0) & (sums.weighed[:, 1] > 0)
-    if not valid.any() or sums.counts[1] == 0:
+    n, parts, start = _population(sums), len(sums.seen), _first(sums)
+    if start is None:
         return None
-    first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
-    kishes = np.divide(sums.weighed[:, 0] ** 2, sums.weighed[:, 1], out=np.zeros(parts), where=valid)
-    thin = sums.metric in PROPORTIONS and _events(first, kishes) < FEWEST_EVENTS
-    if thin:
-        top, bottom = _weighted_totals(sums, parts)
-        first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
-    scale = np.divide(n / valid.sum(), bottom, out=np.zeros(parts), where=valid)
-    influence = np.concatenate([scale, -first * scale])
+    first, scale, kishes, valid, thin = start.ratios, start.scale, start.kishes, start.valid, start.thin
+    influence = start.influence
     x, e = np.concatenate([[0.0], influence]), np.concatenate([[0.0], np.zeros(2 * parts), influence])
     wide = np.concatenate([x, np.zeros(2 * parts)])
     b0, slope, fitted = _line(sums, wide, e, flat=thin)
@@ -171,7 +208,7 @@ def _fit(sums: Totals) -> _Fit | None:
     square = _form(h, sums.target, h) + _form(x, sums.certain, x) + 2 * _form(high, sums.first, residual)
     square = (square + _form(residual, sums.square, residual)) / n - shift**2
     point = float(first[valid].mean()) + shift
-    return _Fit(point, max(sampling, model) / n**2, kish, float(bottom[valid].sum()), square, bool(valid.all()))
+    return _Fit(point, max(sampling, model) / n**2, kish, float(start.bottom[valid].sum()), square, bool(valid.all()))
 
 
 def _form(x: Floats, sums: Floats, y: Floats) -> float:
@@ -180,10 +217,11 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
     return value if abs(value) > ROUNDING * size else 0.0
 
 
-def _events(first: Floats, kishes: Floats) -> float:
-    """How many effective labelled rows gave the rarer answer, over the classes of a macro average."""
+def _is_thin(sums: Totals, first: Floats, kishes: Floats) -> bool:
+    """Whether the labels are a plain sample with hardly any of the rarer answer, over all classes that count."""
+    alike = float(kishes.sum()) >= ALIKE * float(sums.seen[:, 1].sum())
     share = np.clip(first, 0.0, 1.0)
-    return float(kishes @ np.minimum(share, 1.0 - share))
+    return alike and float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
 
 
 def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:
@@ -197,8 +235,8 @@ def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:
 def _thin_variance(sums: Totals, first: Floats, scale: Floats, kishes: Floats) -> float:
     """The variance of the weighted mean of a proportion, two pseudo-rows having answered either way.
 
-    With so few rows of the rarer answer neither their residuals nor the scores say how large it is; where
-    the answers are rarer among rows of low propensity it is too large, and never too small.
+    With so few rows of the rarer answer neither their residuals nor the scores say how large it is; what a
+    plain sample says of itself does.
     """
     parts = len(first)
     share = (np.clip(first, 0.0, 1.0) * kishes + 1.0) / (kishes + 2.0)
@@ -236,7 +274,7 @@ def _interval(metric: str, fit: _Fit) -> tuple[float, float, float]:
     guess = shrunk(point, fit.kish)
     spread = guess * (1 - guess)
     effective = spread / max(fit.variance, spread / fit.denominator)
-    return *wilson(point, effective), effective
+    return *wilson(point, effective, student(fit.kish - 1)), effective
 
 
 def _with(plain: Estimate, sums: Totals, fit: _Fit) -> Estimate:

@@ -21,6 +21,7 @@ from feedback.estimators.metrics import (
     ratios,
 )
 from feedback.estimators.sums import Moments, nothing
+from feedback.raters import Confusion, unbiased
 
 UNKNOWN = -1
 NOTHING = 1e-18
@@ -51,7 +52,7 @@ class Rows:
             if cells.size and not (cells.min() >= 0 and cells.max() <= 1):
                 raise ValueError("a propensity is a probability, and so is arrival")
 
-    def part(self, rows: slice) -> Rows:
+    def part(self, rows: slice | Flags) -> Rows:
         cells = (self.labels, self.propensity, self.drawn, self.arrival, self.arrival_of_all)
         return Rows(*(cell if cell is None else cell[rows] for cell in cells))  # type: ignore[arg-type]
 
@@ -71,13 +72,15 @@ def paired_moments(
     return paired_sums(metric, champion, challenger, Rows(labels, propensity))
 
 
-def summed(metric: str, outputs: Outputs, rows: Rows) -> Moments:
+def summed(metric: str, outputs: Outputs, rows: Rows, reviewers: Confusion | None = None) -> Moments:
+    """The sums; with ``reviewers`` a label counts what their answer is worth, and the guess stays as it is."""
+
     def tables(part: slice) -> tuple[Floats, list[Ratio]]:
         some = outputs.part(part)
         return _normalised(some.beliefs), ratios(metric, some)
 
     parts = len(ratios(metric, outputs.part(slice(0, 0))))
-    return _in_pieces(metric, outputs, parts, rows, tables)
+    return _in_pieces(metric, outputs, parts, rows, tables, reviewers)
 
 
 def paired_sums(metric: str, champion: Outputs, challenger: Outputs, rows: Rows) -> Moments:
@@ -92,6 +95,14 @@ def sums_of(metric: str, scores: Floats, found: list[Ratio], rows: Rows) -> Mome
     """The sums of given ratios, under the rules of the metric named."""
     table = _table(found)
     return _sums(metric, _normalised(scores), table, rows, _seen(table, rows.labels))
+
+
+def labelled(metric: str, outputs: Outputs, rows: Rows) -> tuple[Outputs, Rows, Floats, Floats]:
+    """The n rows with a label: themselves, A and B (2R, K, n) by class, the weight r1 (n,), 0 where unsupported."""
+    known = np.asarray(rows.labels != UNKNOWN)
+    outputs, rows = outputs.part(known), rows.part(known)
+    weights = _weights(metric, rows)
+    return outputs, rows, _table(ratios(metric, outputs)), np.where(weights.supported, weights.r1, 0.0)
 
 
 def lost_moments(metric: str, outputs: Outputs, propensity: Floats) -> tuple[Moments, Moments]:
@@ -118,6 +129,7 @@ def _in_pieces(
     parts: int,
     rows: Rows,
     tables: Callable[[slice], tuple[Floats, list[Ratio]]],
+    reviewers: Confusion | None = None,
 ) -> Moments:
     """The sums, piece by piece."""
     n = rows.labels.size
@@ -130,7 +142,8 @@ def _in_pieces(
         some = rows.part(piece)
         p, ratio = tables(piece)
         table = _table(ratio)
-        found += _sums(metric, p, table, some, _seen(table, some.labels))
+        answers = table if reviewers is None else unbiased(table, outputs.predicted[piece], reviewers)
+        found += _sums(metric, p, table, some, _seen(answers, some.labels))
     return found
 
 

@@ -34,6 +34,7 @@ _HOPS = {
     "routed_to_claimed": """
         SELECT EXTRACT(EPOCH FROM d.claimed_at - r.routed_at)
         FROM review_reviewdecision d JOIN review_routingdecision r ON r.prediction_id = d.prediction_id
+        JOIN review_queueitem i ON i.id = d.item_id AND i.kind <> 'gold'
         WHERE d.model_id = %(model)s AND d.kind = 'decision' AND NOT d.abstained ORDER BY d.id DESC LIMIT %(newest)s
     """,
     "claimed_to_decided": """

@@ -15,6 +15,7 @@ from feedback.delays.backlog import forecast, unusual
 from models_registry.models import RegisteredModel
 from review.models import RoutingControl
 
+# A gold item is told as the audit that its reviewer takes it for.
 KINDS = ("gate", "audit", "manual")
 SLICES = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 WINDOWS = {"hour": timedelta(hours=48), "day": timedelta(days=28)}
@@ -27,7 +28,8 @@ AHEAD = timedelta(days=7)
 
 _NEWEST = """
     WITH newest AS MATERIALIZED (
-        SELECT prediction_id, kind, state, enqueued_at, closed_at, least(due_at, hold_until) AS due
+        SELECT prediction_id, kind = 'gold' AS gold, CASE kind WHEN 'gold' THEN 'audit' ELSE kind END AS kind,
+               state, enqueued_at, closed_at, least(due_at, hold_until) AS due
         FROM review_queueitem WHERE model_id = %(model)s ORDER BY id DESC LIMIT %(newest)s
     )
 """
@@ -44,7 +46,7 @@ _REASONS = f"""
     SELECT reason, count(*), count(*) FILTER (WHERE n.state = 'open')
     FROM newest n JOIN review_routingdecision r ON r.prediction_id = n.prediction_id
     CROSS JOIN LATERAL jsonb_array_elements_text(r.reasons) reason
-    WHERE n.enqueued_at >= %(start)s AND n.enqueued_at <= %(now)s GROUP BY 1 ORDER BY 2 DESC, 1
+    WHERE n.enqueued_at >= %(start)s AND n.enqueued_at <= %(now)s AND NOT n.gold GROUP BY 1 ORDER BY 2 DESC, 1
 """  # noqa: S608
 _RATES = f"""
     {_NEWEST}
@@ -57,7 +59,8 @@ _RATES = f"""
     FROM newest
 """  # noqa: S608
 _OPEN = """
-    SELECT kind, EXTRACT(EPOCH FROM least(due_at, hold_until) - %(now)s), EXTRACT(EPOCH FROM %(now)s - enqueued_at)
+    SELECT CASE kind WHEN 'gold' THEN 'audit' ELSE kind END,
+           EXTRACT(EPOCH FROM least(due_at, hold_until) - %(now)s), EXTRACT(EPOCH FROM %(now)s - enqueued_at)
     FROM review_queueitem WHERE model_id = %(model)s AND state = 'open' ORDER BY id LIMIT %(newest)s
 """
 _SPENT = """

@@ -42,8 +42,7 @@ def train(table: Table) -> Floats:
         )
     learnt = np.isin(labels, known)
     inputs = encoded(table.features, start)
-    # Threads that wait for each other cost more than they give on tables of this size.
-    with threadpool_limits(1):
+    with one_thread():
         model = calibrated(inputs[:start][learnt], labels[learnt], int(counts[known].min()))
     scores = np.full((len(table.labels) - start, len(table.classes)), LEAST_SCORE)
     scores[:, model.classes_] = np.clip(model.predict_proba(inputs[start:]), LEAST_SCORE, 1 - LEAST_SCORE)
@@ -63,6 +62,16 @@ def encoded(features: pd.DataFrame, start: int) -> pd.DataFrame:
             frequent = column[:start].value_counts().index[:MOST_CATEGORIES]
             columns[name] = pd.Categorical(column, categories=sorted(map(str, frequent)))
     return pd.DataFrame(columns)
+
+
+def one_thread() -> Any:
+    """A context in which fits keep to one thread: on small tables threads wait for each other more than they work.
+
+    Only libraries that are loaded already can be limited.
+    """
+    import sklearn.ensemble  # noqa: F401
+
+    return threadpool_limits(1)
 
 
 def boosting(rows: int) -> Any:

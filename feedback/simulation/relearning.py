@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.simulation.champion import boosting
+from feedback.simulation.champion import boosting, one_thread
 from models_registry.training import weighting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 # Each window takes dozens of fits; more windows would say little more.
-WINDOWS = 5
+WINDOWS = 3
 BINS = 10
 ARMS = ("champion", "naive", "weighted", "uniform", "oracle")
 LEAST_SCORE = 1e-6
@@ -44,6 +44,20 @@ def relearn(
     revealed = (drawn, uniform)
     if any(int(rows.sum()) < FEWEST_LABELS or len(np.unique(labels[rows])) < 2 for rows in revealed):
         return {}
+    with one_thread():
+        return _arms(inputs, labels, drawn=drawn, propensity=propensity, uniform=uniform, test=test, classes=classes)
+
+
+def _arms(
+    inputs: pd.DataFrame,
+    labels: Integers,
+    *,
+    drawn: Flags,
+    propensity: Floats,
+    uniform: Flags,
+    test: tuple[pd.DataFrame, Integers, Floats],
+    classes: int,
+) -> dict[str, dict[str, float]]:
     other, truth, posted = test
     weight, _ = weighting.cap(1.0 / propensity[drawn])
     mine, own = inputs[drawn], labels[drawn]

@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feedback.estimators import AUTO_ACCEPTED_ERROR, Estimate, Outputs, State, measure, true_value
-from feedback.estimators.guess import residuals, temperature, with_confidence
+from feedback.estimators.guess import with_confidence
 from feedback.estimators.metrics import PROPORTIONS, ratios
-from feedback.simulation import relearning, reviewing
+from feedback.simulation import lateness, relearning, reviewing
 from feedback.simulation.plain import plain_width, remainder_width
-from review import policies, sampling
+from feedback.simulation.routes import Evidence, Flags, Floats, Integers, Route, Rows, Setup, draws_of, route, rows_at
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
-POLICIES = ("uniform", "threshold", "active", "default")
 METRICS = ("accuracy", "precision", "recall", "cost", "brier", AUTO_ACCEPTED_ERROR)
 UNKNOWN = -1
-SLUG = "simulation"
-NUMBER = 1
-EPSILON = 0.03
-TIER_FLOOR = 0.35
-AUDIT_FLOOR = 0.01
-_TIER = {"field": "group.tier", "eq": True}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is simulated. ``window`` rows are routed at ``budget`` in each of ``replications``."""
-
-    budget: float = 0.15
-    window: int = 10_000
-    replications: int = 100
-    policies: tuple[str, ...] = POLICIES
-    drift: str = "none"
-    latency: str = "none"
-    reviewers: str = "perfect"
-    retrain: bool = False
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The M rows that windows are drawn from, as the champion scored them.
-
-    ``scores`` (M, K), ``labels`` and ``tier`` (M,), ``costs`` (K, K) of acting on a predicted class by true
-    class, ``positive`` the class index that precision and recall are about, None for the macro average.
-    ``inputs`` are what the champion saw, where candidates are fitted too.
-    """
-
-    scores: Floats
-    labels: Integers
-    tier: Flags
-    classes: tuple[str, ...]
-    positive: int | None
-    costs: Floats
-    options: Options
-    inputs: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -104,147 +53,81 @@ class Replication:
     caught: float
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows as the model answered them and as people see them. All (N,) but ``scores``."""
-
-    scores: Floats
-    predicted: Integers
-    guess: Floats
-    labels: Integers
-    tier: Flags
-
-    def batch(self, classes: Sequence[str], costs: Floats) -> policies.Batch:
-        prices = {name: list(map(float, costs[place])) for place, name in enumerate(classes)}
-        confidence = self.scores[np.arange(self.predicted.size), self.predicted]
-        return policies.Batch(
-            setting=policies.Setting(classes=classes, costs=prices, disposition_of={}, queue=SLUG),
-            scores=self.scores,
-            predicted=self.predicted,
-            confidence=confidence,
-            guess=self.guess,
-            groups=[{"tier": bool(marked)} for marked in self.tier],
-        )
-
-
-def document(name: str, *, budget: float, tier_share: float) -> dict[str, Any]:
-    """The policy document behind a policy of the simulation.
-
-    >>> document("uniform", budget=0.15, tier_share=0.0)["sampling"]
-    {'kind': 'uniform', 'budget': 0.15}
-    """
-    floor = min(AUDIT_FLOOR, budget / 2)
-    if name == "uniform":
-        return {"sampling": {"kind": "uniform", "budget": budget}, "audit_floor": floor}
-    if name == "threshold":
-        return _threshold(budget, tier_share, floor)
-    floors = [{"when": _TIER, "p": TIER_FLOOR}] if name == "default" and tier_share else []
-    return {"sampling": {"kind": "active", "budget": budget, "tau": "auto", "floors": floors}, "audit_floor": floor}
-
-
-def _threshold(budget: float, tier_share: float, floor: float) -> dict[str, Any]:
-    """The tier first, then the least confident, for certain; a small share of all others."""
-    epsilon = min(EPSILON, budget / 2)
-    found: dict[str, Any] = {
-        "sampling": {"kind": "epsilon", "budget": budget, "epsilon": epsilon},
-        "audit_floor": floor,
-    }
-    if tier_share:
-        # A tier that is larger than the budget takes all of it, and no more.
-        p = min(1.0, max(epsilon, (budget - epsilon * (1 - tier_share)) / tier_share))
-        found["review"] = [{"name": "tier", "when": _TIER, "p": p, "kind": "audit"}]
-    return found
-
-
 def replicate(setup: Setup, number: int) -> Replication:
     """Replication ``number``: the same options and number give the same figures."""
     options = setup.options
     rng = np.random.default_rng([options.seed, number])
     order = rng.permutation(setup.labels.size)
     size = min(options.window, setup.labels.size // 2)
-    past = _rows(setup, order[size : 2 * size])
-    evidence = _Evidence.of(past, budget=options.budget, classes=len(setup.classes), rng=rng)
-    past, window = evidence.trusted(past), evidence.trusted(_rows(setup, order[:size]))
+    past = rows_at(setup, order[size : 2 * size])
+    evidence = Evidence.of(past, budget=options.budget, rng=rng)
+    past, window = evidence.trusted(past), evidence.trusted(rows_at(setup, order[:size]))
     if options.drift == "concept":
         labels = reviewing.drifted(window.labels, window.scores.max(axis=1), len(setup.classes), rng)
         window = replace(window, labels=labels)
-    said = reviewing.answers(
-        options.reviewers, window.labels, window.predicted,
-        classes=len(setup.classes), positive=setup.positive, rng=rng,
-    )  # fmt: skip
+    said = _said(setup, window, rng)
     draws = draws_of(order[:size], seed=options.seed, number=number)
-    asked = {
-        name: propensities(setup, name, window=window, past=past, evidence=evidence, draws=draws)
+    routes = {
+        name: route(setup, name, window=window, past=past, evidence=evidence)
         for name in dict.fromkeys(("uniform", *options.policies))
     }
-    uniform = draws < asked["uniform"]
+    uniform = draws < routes["uniform"].window
+    arrivals = _arrivals(setup, routes, window=window, past=past, said=said, draws=draws, rng=rng)
     runs = {}
     for name in options.policies:
-        drawn = draws < asked[name]
+        drawn = draws < routes[name].window
         relearnt = {}
         if setup.inputs is not None and number < relearning.WINDOWS:
             relearnt = relearning.relearn(
-                setup.inputs.iloc[order[:size]], said, drawn=drawn, propensity=asked[name], uniform=uniform,
+                setup.inputs.iloc[order[:size]], said, drawn=drawn, propensity=routes[name].window, uniform=uniform,
                 test=(setup.inputs.iloc[order[size : 2 * size]], past.labels, past.scores), classes=len(setup.classes),
             )  # fmt: skip
-        runs[name] = _run(setup, window, said, drawn, asked[name], relearnt)
+        runs[name] = _run(setup, window, said, drawn, routes[name].window, arrivals.get(name), relearnt)
     return Replication(runs, _plain(setup, window, uniform), _caught(window, uniform))
 
 
-def draws_of(rows: Integers, *, seed: int, number: int) -> Floats:
-    """The keyed draws of a replication's rows, as routing makes them: one of each row, whatever the policy."""
-    key = seed.to_bytes(8, "big", signed=True)
-    return np.array([policies.draw(key, SLUG, f"{number}-{row}", NUMBER) for row in rows.tolist()])
+def _said(setup: Setup, window: Rows, rng: np.random.Generator) -> Integers:
+    kind, classes = setup.options.reviewers, len(setup.classes)
+    return reviewing.answers(kind, window.labels, window.predicted, classes=classes, positive=setup.positive, rng=rng)
 
 
-def propensities(setup: Setup, name: str, *, window: Rows, past: Rows, evidence: _Evidence, draws: Floats) -> Floats:
-    """What a policy gives the rows of a window, its sampler solved on past rows alone. (N,)"""
-    policy = policies.parse(document(name, budget=setup.options.budget, tier_share=float(setup.tier.mean())))
-    least = policies.least_propensity(policy, past.batch(setup.classes, setup.costs))
-    fit = policies.solve(
-        policy, guess=past.guess, least=least, tau=evidence.tau(past.guess, least, setup.options.budget)
-    )
-    batch = window.batch(setup.classes, setup.costs)
-    return policies.choose_many(policy, batch, draws, fit).propensity
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """What labels of a past window under uniform review tell: a temperature, and how residuals are spread."""
-
-    temperature: float
-    residual: Floats
-    weight: Floats
-
-    @classmethod
-    def of(cls, past: Rows, *, budget: float, classes: int, rng: np.random.Generator) -> _Evidence:
-        known = rng.random(past.labels.size) < budget
-        weight = np.where(known, 1.0 / budget, 0.0)
-        trust = temperature(past.scores[known], past.labels[known], weight[known])
-        guess = sampling.guess_of(past.scores, past.predicted, trust)
-        right = (past.predicted == past.labels).astype(np.float64)
-        return cls(trust, residuals(right, guess, np.where(known, budget, 0.0)), weight)
-
-    def trusted(self, rows: Rows) -> Rows:
-        """The rows with the guess that past labels suggest."""
-        return replace(rows, guess=sampling.guess_of(rows.scores, rows.predicted, self.temperature))
-
-    def tau(self, guess: Floats, least: Floats, budget: float) -> float:
-        return sampling.choose_tau(budget=budget, guess=guess, least=least, residual=self.residual, weight=self.weight)
+def _arrivals(
+    setup: Setup, routes: dict[str, Route], *, window: Rows, past: Rows, said: Integers, draws: Floats,
+    rng: np.random.Generator,
+) -> dict[str, lateness.Arrived]:  # fmt: skip
+    """Per policy which labels are here at the window's end; empty where none comes late."""
+    if setup.options.latency == "none":
+        return {}
+    agrees, agreed = said == window.predicted, past.labels == past.predicted
+    wait, waited = (reviewing.latencies(rows.guess, ~same, rng) for rows, same in ((window, agrees), (past, agreed)))
+    drawn_before = rng.random(past.labels.size)
+    return {
+        name: lateness.look(
+            lateness.Late(past.guess, agreed, drawn_before < routes[name].past, waited),
+            lateness.Late(window.guess, agrees, draws < routes[name].window, wait),
+        )
+        for name in setup.options.policies
+    }
 
 
 def _run(
-    setup: Setup, window: Rows, said: Integers, drawn: Flags, propensity: Floats, relearnt: dict[str, dict[str, float]]
-) -> Run:
-    outputs = _outputs(setup, window)
-    labels = np.where(drawn, said, UNKNOWN)
+    setup: Setup, window: Rows, said: Integers, drawn: Flags, propensity: Floats, arrived: lateness.Arrived | None,
+    relearnt: dict[str, dict[str, float]],
+) -> Run:  # fmt: skip
+    share, caught = float(drawn.mean()), _caught(window, drawn)
+    arrival: tuple[Floats | None, Floats | None] = (None, None)
+    here = drawn
+    if arrived is not None:
+        kept = arrived.kept
+        window, said, drawn, propensity = window.where(kept), said[kept], drawn[kept], propensity[kept]
+        here, arrival = arrived.here[kept], (arrived.arrival[kept], arrived.arrival_of_all[kept])
+    outputs, labels = _outputs(setup, window), np.where(here, said, UNKNOWN)
     cells = {}
     for metric in METRICS:
         auto = drawn if metric == AUTO_ACCEPTED_ERROR else None
         truth = true_value(metric, outputs, window.labels, drawn=auto)
-        found = measure(metric, outputs, labels, propensity, drawn=auto)
-        cells[metric] = _cell(truth, found)
-    return Run(cells, float(drawn.mean()), _caught(window, drawn), relearnt)
+        cells[metric] = _cell(truth, measure(metric, outputs, labels, propensity, *arrival, drawn=auto))
+    return Run(cells, share, caught, relearnt)
 
 
 def _caught(window: Rows, drawn: Flags) -> float:
@@ -279,10 +162,3 @@ def _plain(setup: Setup, window: Rows, drawn: Flags) -> dict[str, float]:
 def _outputs(setup: Setup, rows: Rows) -> Outputs:
     beliefs = with_confidence(rows.scores, rows.predicted, rows.guess)
     return Outputs(rows.scores, rows.predicted, setup.positive, setup.costs, beliefs)
-
-
-def _rows(setup: Setup, places: Integers) -> Rows:
-    scores = setup.scores[places]
-    predicted = scores.argmax(axis=1)
-    guess = scores[np.arange(places.size), predicted]
-    return Rows(scores, predicted, guess, setup.labels[places], setup.tier[places])

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from feedback.simulation.champion import encoded
-from feedback.simulation.replication import Floats, Options, Replication, Setup
+from feedback.simulation.replication import Replication
+from feedback.simulation.routes import Floats, Options, Setup
 from feedback.simulation.summary import summarise
 from feedback.simulation.table import Table
 
@@ -27,14 +28,22 @@ def setup(table: Table, scores: Floats, options: Options, costs: tuple[float, fl
     if costs is not None and table.positive is not None:
         prices[1 - table.positive, table.positive], prices[table.positive, 1 - table.positive] = costs
     return Setup(
-        scores, table.labels[start:], table.tier[start:], table.classes, table.positive, prices, options, inputs
+        scores,
+        table.labels[start:],
+        table.tier[start:],
+        table.classes,
+        table.positive,
+        prices,
+        options,
+        rows=len(table.labels),
+        inputs=inputs,
     )
 
 
 def document(setup: Setup, replications: Sequence[Replication]) -> dict[str, Any]:
     """``{"rows", "window", "replications", "policies"}``; every figure is a fraction."""
     return {
-        "rows": int(setup.labels.size),
+        "rows": setup.rows,
         "window": min(setup.options.window, setup.labels.size // 2),
         "replications": len(replications),
         "policies": summarise(replications),
@@ -45,8 +54,8 @@ def lines(found: dict[str, Any], setup: Setup) -> Iterator[str]:
     """The document as a table of fixed width, one block for each policy."""
     options = setup.options
     yield (
-        f"{found['replications']} windows of {found['window']:,} out of {found['rows']:,} rows, "
-        f"{options.budget:.0%} reviewed; widths beside a plain mean under uniform review"
+        f"{found['replications']} windows of {found['window']:,} out of the last {setup.labels.size:,} of "
+        f"{found['rows']:,} rows, {options.budget:.0%} reviewed; widths beside a plain mean under uniform review"
     )
     head = f"{'':22}" + "".join(f"{title:>{width}}" for _, title, width in COLUMNS)
     for name, policy in found["policies"].items():

@@ -18,8 +18,11 @@ SENSITIVITY, SPECIFICITY = 0.92, 0.96
 GIVES_IN = 0.25
 # Concept drift: among the rows where the champion is surest, from the middle of the window on, so many labels change.
 SUREST, CHANGED = 0.3, 0.25
-# Mean days from draw to label of an agreement; an override takes OVERRIDE times as long. Windows last DAYS.
-DAYS, MEAN_DAYS, OVERRIDE = 40.0, (1.0, 3.0), 2.5
+# Mean days from draw to label of an agreement, for the sure and the unsure half; an override takes SLOWER times as
+# long. The past lasts PAST days before the window of WINDOW days, at whose end one looks.
+MEAN_DAYS, SLOWER = (1.0, 3.0), 2.5
+PAST, WINDOW = 50.0, 10.0
+DAY = 86_400.0
 
 
 def drifted(labels: Integers, confidence: Floats, classes: int, rng: np.random.Generator) -> Integers:
@@ -46,11 +49,15 @@ def answers(
     return said
 
 
-def delays(confidence: Floats, overridden: Flags, rng: np.random.Generator) -> tuple[Integers, Floats]:
-    """Stratum (by confidence) and days from draw to label of each row, if it is drawn; overrides are slower."""
-    stratum = (confidence < np.median(confidence)).astype(np.int64)
-    mean = np.where(stratum == 1, MEAN_DAYS[1], MEAN_DAYS[0]) * np.where(overridden, OVERRIDE, 1.0)
-    return stratum, rng.exponential(mean)
+def latencies(confidence: Floats, overridden: Flags, rng: np.random.Generator) -> Floats:
+    """Seconds from the draw to the label of each row, if it is drawn (N,): exponential, overrides slower."""
+    mean = np.where(confidence < np.median(confidence), MEAN_DAYS[1], MEAN_DAYS[0]) * DAY
+    return rng.exponential(mean * np.where(overridden, SLOWER, 1.0))
+
+
+def ages(rows: int, *, youngest: float, oldest: float) -> Floats:
+    """Seconds since rows in time order were routed, evenly between two numbers of days; the first is the oldest."""
+    return np.linspace(oldest, youngest, rows) * DAY
 
 
 def _other(labels: Integers, classes: int, rng: np.random.Generator) -> Integers:

@@ -42,7 +42,9 @@ def principal_of(request: HttpRequest) -> access.Principal:
     return access.principal_of_user(user)
 
 
-def model_page(request: HttpRequest, slug: str, ability: str, tab: str) -> tuple[RegisteredModel, dict[str, Any]]:
+def model_page(
+    request: HttpRequest, slug: str, ability: str | tuple[str, ...], tab: str
+) -> tuple[RegisteredModel, dict[str, Any]]:
     """The model of a page and the part of its context that draws the heading and its tabs."""
     principal = principal_of(request)
     model = access.model_for(principal, slug, ability)

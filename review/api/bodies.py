@@ -106,15 +106,6 @@ POLICY_ANSWER = document(
     warnings={**WARNINGS, "description": "in the answers to POST and to its activation"},
 )
 POLICIES = page_of(POLICY_ANSWER)
-_SHARES = dict.fromkeys(("reviewed", "held", "audited", "refused", "expected_reviewed"), NUMBER_OR_NULL)
-PREVIEW_ANSWER = document(
-    predictions={**WHOLE, "description": "how many were replayed"},
-    **_SHARES,
-    live={**document(number=WHOLE, **_SHARES), "type": ["object", "null"]},
-    difference={**document(**_SHARES), "type": ["object", "null"]},
-    changed={"type": ["integer", "null"], "description": "how many would go another way than under the live policy"},
-    warnings=WARNINGS,
-)
 _WATCHED = dict.fromkeys(("reviewed", "held", "audited", "refused"), NUMBER_OR_NULL)
 SHADOW_ANSWER = document(
     number=WHOLE,

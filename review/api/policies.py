@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -14,17 +14,16 @@ from models_registry.api.base import caller, checked, known_parameters, listing,
 from models_registry.errors import Fault, Invalid
 from models_registry.schemas import instant
 from review import policy_facts, policy_versions, previews, shadows
-from review.api.bodies import KILL_SWITCH_ANSWER, POLICIES, POLICY_ANSWER, PREVIEW_ANSWER, SHADOW_ANSWER
+from review.api.bodies import KILL_SWITCH_ANSWER, POLICIES, POLICY_ANSWER, SHADOW_ANSWER
 from review.models import RoutingControl
 from review.policies import POLICY
-from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, preview_body, shadow_body
+from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, shadow_body
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from models_registry.models import RegisteredModel
 
-MAX_LAST = 20_000
 _BODY = {"application/json": POLICY}
 
 
@@ -43,7 +42,7 @@ class PolicyList(APIView):
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         model = model_for(caller(request), slug, "admin")
-        policy = policy_versions.create(model=model, document=_document(request), actor=caller(request).name)
+        policy = policy_versions.create(model=model, document=document_of(request), actor=caller(request).name)
         warnings = previews.warnings_of(model=model, document=policy.document)
         return Response(policy_body(policy, _control(model), warnings), status=201)
 
@@ -58,25 +57,6 @@ class PolicyDetail(APIView):
         known_parameters(request)
         model = model_for(caller(request), slug, "read")
         return Response(policy_body(policy_versions.find(model=model, number=number), _control(model)))
-
-
-class PolicyPreview(APIView):
-    """What a document would have done with the last predictions. Changes nothing."""
-
-    scopes = {"post": "preview"}
-
-    @extend_schema(
-        summary="Preview a policy",
-        request=_BODY,
-        parameters=[OpenApiParameter("last", int, description=f"how many predictions, 1 to {MAX_LAST}")],
-        responses={200: PREVIEW_ANSWER},
-    )
-    def post(self, request: Request, slug: str) -> Response:
-        known_parameters(request, "last")
-        model = model_for(caller(request), slug, "preview")
-        found = policy_versions.preview(model=model, document=_document(request), last=_last(request))
-        control = _control(model)
-        return Response(preview_body(found, control.active.number if control and control.active else None))
 
 
 class PolicyActivation(APIView):
@@ -161,19 +141,11 @@ def _control(model: RegisteredModel) -> RoutingControl | None:
     return RoutingControl.objects.select_related("active").filter(model=model).first()
 
 
-def _document(request: Request) -> Any:
+def document_of(request: Request) -> Any:
     """The body; no body at all is not the empty policy."""
     if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
         raise Invalid("send the policy document", errors=[Fault("", "required", "the body is empty")])
     return request.data
-
-
-def _last(request: Request) -> int:
-    text = request.query_params.get("last", str(previews.LAST))
-    if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= MAX_LAST):
-        fault = Fault("/last", "out_of_range", f"1 to {MAX_LAST} predictions")
-        raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
-    return int(text)
 
 
 def _time(text: str) -> Any:

@@ -1,7 +1,7 @@
 """The policy document: its faults, its meaning, and the one choice it makes about each prediction. Pure."""
 
 from review.policies.batch import Batch, Floats, Integers, Setting
-from review.policies.budget import floor_share, least_on_confidence, solve
+from review.policies.budget import batch_on_confidence, floor_share, least_on_confidence, on_confidence, solve
 from review.policies.choice import choose_many, gate_unrouted, least_propensity
 from review.policies.choices import Choice, Choices
 from review.policies.document import POLICY, Facts, faults, warnings
@@ -25,6 +25,7 @@ __all__ = [
     "Rule",
     "Sampling",
     "Setting",
+    "batch_on_confidence",
     "choose_many",
     "draw",
     "draws",
@@ -34,6 +35,7 @@ __all__ = [
     "gate_unrouted",
     "least_on_confidence",
     "least_propensity",
+    "on_confidence",
     "parse",
     "solve",
     "stale_groups",

@@ -40,7 +40,8 @@ class Batch:
     ``scores`` (N, K) in the order of the model's classes, ``predicted`` (N,) the index of the model's
     answer, ``confidence`` and ``guess`` (m) (N,), ``value`` and ``novelty`` (N,) with nan for missing.
     ``features``, ``groups`` and ``stale`` hold a mapping per row, ``unusual`` the names of the features
-    that make a row novel; None where nothing is known of any row.
+    that make a row novel; None where nothing is known of any row. ``columns`` are fields by name that stand
+    in columns already, and need no mapping.
     """
 
     setting: Setting
@@ -54,18 +55,22 @@ class Batch:
     stale: Records | None = None
     novelty: Floats | None = None
     unusual: Sequence[Sequence[str]] | None = None
+    columns: Mapping[str, Column] | None = None
 
     def __len__(self) -> int:
         return int(self.predicted.size)
 
     def part(self, start: int, end: int) -> Batch:
         """The rows from ``start`` up to ``end``."""
-        cells = {name: getattr(self, name) for name in self.__slots__ if name != "setting"}
+        cells = {name: getattr(self, name) for name in self.__slots__ if name not in ("setting", "columns")}
         cut: dict[str, Any] = {name: None if cell is None else cell[start:end] for name, cell in cells.items()}
-        return Batch(setting=self.setting, **cut)
+        columns = None if self.columns is None else {k: _part(c, start, end) for k, c in self.columns.items()}
+        return Batch(setting=self.setting, columns=columns, **cut)
 
     def column(self, name: str) -> Column:
         """The values of a field. Raises ValueError for a class that the model has not."""
+        if self.columns is not None and name in self.columns:
+            return self.columns[name]
         kind, _, rest = name.partition(".")
         match kind:
             case "confidence":
@@ -93,6 +98,10 @@ class Batch:
         if records is None:
             return [None] * len(self)
         return [record.get(name) if record else None for record in records]
+
+
+def _part(column: Column, start: int, end: int) -> Column:
+    return Coded(column.codes[start:end], column.values) if isinstance(column, Coded) else column[start:end]
 
 
 def risk(batch: Batch) -> Floats:

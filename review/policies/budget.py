@@ -36,14 +36,14 @@ def solve(
     )
 
 
-def least_on_confidence(policy: Policy, setting: Setting, confidence: Floats) -> Floats:
-    """``least_propensity`` where nothing but the confidence of each row is known.
+def on_confidence(policy: Policy) -> Policy:
+    """The policy where nothing but the confidence of each row is known.
 
     Only branches and floors that ask for nothing else take part: of the others nobody can say which share
     of the traffic they will match.
     """
     known = {"confidence"}
-    narrow = replace(
+    return replace(
         policy,
         rules=(),
         branches=tuple(branch for branch in policy.branches if rules.fields(branch.when) <= known),
@@ -52,9 +52,19 @@ def least_on_confidence(policy: Policy, setting: Setting, confidence: Floats) ->
             floors=tuple(floor for floor in policy.sampling.floors if rules.fields(floor.when) <= known),
         ),
     )
-    rows = confidence.size
-    scores = np.zeros((rows, len(setting.classes)))
-    return least_propensity(narrow, Batch(setting, scores, np.zeros(rows, dtype=np.int64), confidence, confidence))
+
+
+def batch_on_confidence(setting: Setting, confidence: Floats) -> Batch:
+    """Rows of which nothing but the confidence (N,) is known: the rest of each score is spread evenly."""
+    rows, classes = confidence.size, len(setting.classes)
+    scores = np.repeat(((1.0 - confidence) / max(classes - 1, 1))[:, None], classes, axis=1)
+    scores[:, 0] = confidence
+    return Batch(setting, scores, np.zeros(rows, dtype=np.int64), confidence, confidence)
+
+
+def least_on_confidence(policy: Policy, setting: Setting, confidence: Floats) -> Floats:
+    """``least_propensity`` of `on_confidence`."""
+    return least_propensity(on_confidence(policy), batch_on_confidence(setting, confidence))
 
 
 def floor_share(policy: Policy, batch: Batch) -> float:

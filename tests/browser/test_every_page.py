@@ -50,6 +50,16 @@ def test_pages_fit_and_run_clean(rich_world, open_page):
                 if wide > 0:
                     faults.append((name, f"{wide} px wider than {narrowest}"))
             page.set_viewport_size({"width": width, "height": 900})
+        page.goto(PAGES["policy"])
+        page.get_by_label("Hold when the score is below").fill("0.9")
+        page.get_by_label("Interval wanted").fill("0.03")
+        page.get_by_role("button", name="Preview", exact=True).click()
+        page.get_by_role("heading", name="What would change").wait_for()
+        page.locator(".preview details").evaluate_all("folds => folds.forEach((fold) => { fold.open = true; })")
+        keep(page, f"preview-{width}-{theme}")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            faults.append(("preview", f"{wide} px too wide"))
         assert [text for text in page.broken if "404" not in text] == []
     assert faults == []
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from django.contrib.auth import get_user_model
 from django.test import Client
 
 from feedback import alerts
 from feedback.models import Alert
+from models_registry import access
 from models_registry.models import Invitation, Membership, ServiceKey
 from review import routing
 from review.models import PolicyVersion, ReviewDecision, RoutingDecision
@@ -79,11 +81,11 @@ def test_a_moved_threshold_routes_the_next_prediction(world, open_page):
     assert page.get_by_label("Hold when the score is below").input_value() == "0.75"
     page.get_by_label("Hold when the score is below").fill("0.95")
     page.get_by_label("Why").fill("the new scanner is unknown to it")
-    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Preview", exact=True).click()
     row = page.get_by_role("row", name="Held when the score is below")
     assert row.get_by_role("cell").all_inner_texts()[0] == "0.75"
     assert "0.95" in row.inner_text()
-    page.get_by_text("On the last 6 predictions").wait_for()
+    page.get_by_text("Replayed on the last 6 predictions").wait_for()
     assert PolicyVersion.objects.count() == 1
     page.get_by_role("button", name="Activate in place of policy 1").click()
     page.get_by_text("Policy 2 is live. New").wait_for()
@@ -101,10 +103,43 @@ def test_a_moved_threshold_routes_the_next_prediction(world, open_page):
     page.get_by_text("Policy 1 is live. New").wait_for()
 
 
+def test_a_lead_previews_by_keyboard_and_an_owner_publishes(world, open_page):
+    access.grant_role(user=get_user_model().objects.get(username="bob"), model=world.model, role="lead", actor="test")
+    page = open_page("bob", "/models/tumours/settings/policy/")
+    page.get_by_label("Hold when the score is below").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("0.95")
+    page.keyboard.press("Enter")
+    heading = page.get_by_role("heading", name="What would change")
+    heading.wait_for()
+    assert heading.evaluate("heading => heading === document.activeElement")
+    assert page.get_by_role("button", name="Activate").count() == 0
+    fold = page.get_by_text("Shares, and which predictions would go another way")
+    assert not page.get_by_role("region", name="Shares").is_visible()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if fold.evaluate("fold => fold === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("region", name="Shares").wait_for()
+    assert PolicyVersion.objects.count() == 1
+
+    page = open_page("erin", "/models/tumours/settings/policy/")
+    page.get_by_label("Hold when the score is below").fill("0.95")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Activate in place of policy 1").press("Enter")
+    page.get_by_text("Policy 2 is live. New").wait_for()
+    post(page, "next")
+    routing.route_batch(limit=10)
+    routed = RoutingDecision.objects.get(prediction__external_id="next")
+    assert (routed.policy.number, routed.review) == (2, "gate")
+
+
 def test_a_policy_that_cannot_be_obeyed_is_refused_beside_its_field(world, open_page):
     page = open_page("erin", "/models/tumours/settings/policy/")
-    page.get_by_label("Random review budget").fill("0.1")
-    page.get_by_role("button", name="Preview").click()
+    page.get_by_label("Draw for review").select_option("uniform")
+    page.get_by_label("Review budget").fill("0.1")
+    page.get_by_role("button", name="Preview", exact=True).click()
     page.get_by_text("is not below the budget").wait_for()
     assert page.get_by_label("Check at random").get_attribute("aria-invalid") == "true"
     assert PolicyVersion.objects.count() == 1

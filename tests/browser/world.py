@@ -147,6 +147,7 @@ def tumours() -> tuple[RegisteredModel, ModelVersion]:
         classes=["benign", "malignant"],
         positive_class="malignant",
         costs={"benign": {"malignant": 20}, "malignant": {"benign": 1}},
+        review_cost=0.4,
         disposition_of={"malignant": "refuse"},
     )
     document = contract()

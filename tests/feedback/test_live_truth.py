@@ -9,11 +9,13 @@ import pytest
 from django.utils import timezone
 
 from feedback import labels, monitoring, watching
-from feedback.estimators import measure
+from feedback.estimators import label_free, measure
+from feedback.estimators.questions import HEADLINES
 from feedback.models import Alert
 from feedback.monitoring import days
 from feedback.monitoring.population import UNKNOWN
 from feedback.monitoring.reading import read
+from review import policy_versions
 from review.models import PolicyVersion, RoutingControl
 from tests.conftest import POLICY, make_model
 from tests.feedback.cases import make_case, undo
@@ -183,3 +185,60 @@ def test_more_required_reviews_than_a_day_has_raise_an_alert_until_there_is_room
     watching.watch_capacity(model)
     alert.refresh_from_db()
     assert alert.state == "resolved"
+
+
+def test_every_figure_is_what_its_rows_say_one_by_one(cast):
+    cast.model.costs = {"ok": {"fraud": 5.0}, "fraud": {"ok": 1.0}}
+    cast.model.save()
+    made = world(cast.model, n=800, days=15)
+    made.decide(NOW)
+    days.refresh(cast.model, now=NOW)
+    found = monitoring.quality(model=cast.model, now=NOW)
+    window = read(cast.model, now=NOW, from_rows=True)
+    rows, outputs = window.rows, window.rows.outputs(cast.model)
+    q = rows.propensity * window.came
+    for name in HEADLINES:
+        alone = measure(name, outputs, rows.label, rows.propensity, window.came, window.comes, rows.drawn)
+        figure = found["metrics"][name]
+        assert (figure["estimate"], figure["low"]) == (pytest.approx(alone.point), pytest.approx(alone.low))
+        guess = label_free(name, outputs, rows.drawn)
+        assert figure["label_free"] == pytest.approx(guess)
+    weighted = np.zeros((2, 2))
+    for answer, label, chance in zip(rows.predicted, rows.label, q, strict=True):
+        if label != UNKNOWN:
+            weighted[answer, label] += 1 / chance
+    np.testing.assert_allclose(found["confusion"]["weighted"], weighted * len(rows) / weighted.sum())
+    assert np.sum(found["confusion"]["counts"]) == (rows.label != UNKNOWN).sum() == found["population"]["labelled"]
+    score, total = rows.scores[:, 1], 0
+    for one in found["calibration"]["bins"]:
+        inside = (score >= one["low"]) & (score < one["high"])
+        total += inside.sum()
+        assert one["n"] == inside.sum()
+        known = inside & (rows.label != UNKNOWN)
+        gap = np.average((rows.label == 1)[known] - score[known], weights=1 / q[known])
+        assert one["share"] == pytest.approx(np.clip(score[inside].mean() + gap, 0, 1))
+    assert total == len(rows)
+    shares = found["baseline"]["prevalence"]
+    assert sum(share["estimate"] for share in shares.values()) == pytest.approx(1, abs=0.02)
+    assert found["metrics"]["brier"]["constant"] == pytest.approx(
+        shares["ok"]["estimate"] * shares["fraud"]["estimate"], abs=0.01
+    )
+    assert found["metrics"]["auto_accepted_error"]["constant"] is None
+
+
+def test_a_series_and_what_changed_meanwhile_over_the_api(cast, client_with):
+    world(cast.model, n=200, days=5).decide(NOW)
+    policy = PolicyVersion.objects.create(model=cast.model, number=2, document=POLICY, created_by="test")
+    policy_versions.activate(policy=policy, actor="test")
+    read_it = client_with("read")
+    found = read_it.get("/api/v1/models/payments/quality/?series=day&metric=recall,cost").json()
+    assert [point["from"] for point in found["series"]] == [
+        (BEGIN + timedelta(days=day)).isoformat() for day in range(5)
+    ]
+    assert sum(point["predictions"] for point in found["series"]) == 200
+    assert [change["kind"] for change in found["changes"]] == ["policy"]
+    weeks = read_it.get("/api/v1/models/payments/quality/?series=week").json()["series"]
+    assert [point["from"][:10] for point in weeks] == ["2026-02-23", "2026-03-02"]
+    for query in ("series=month", "series=day&group=segment", "series="):
+        refused = read_it.get(f"/api/v1/models/payments/quality/?{query}")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/series")

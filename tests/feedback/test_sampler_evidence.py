@@ -51,12 +51,12 @@ def test_where_the_scores_say_nothing_sampling_stays_uniform() -> None:
 
 
 @pytest.mark.django_db
-def test_a_tau_that_the_policy_names_needs_no_evidence() -> None:
+def test_a_tau_that_the_policy_names_is_not_asked_for() -> None:
     policy = {**AUTO, "sampling": {**AUTO["sampling"], "tau": 0.75}}
     model = labelled("named", lambda rng, confidence: rng.random() < confidence, rows=120, policy=policy)
     fit = sampler_evidence.fit(model)
     assert fit is not None
-    assert (fit.parameters["tau"], fit.evidence) == (0.75, {})
+    assert (fit.parameters["tau"], fit.evidence["tau"]) == (0.75, None)
 
 
 def test_only_labels_of_drawn_rows_count_with_one_over_their_probability(cast: Cast) -> None:
@@ -65,11 +65,12 @@ def test_only_labels_of_drawn_rows_count_with_one_over_their_probability(cast: C
     decide(audited[0], "ok")
     decide(audited[1], "fraud")
     labels.pull_all()
-    found = sampler_evidence.labels_of(tuple(row.pk for row in [*audited, passed]))
+    found = sampler_evidence.labels_of(cast.model, tuple(row.pk for row in [*audited, passed]))
     # Half of the audits are decided by now.
     assert found.seen.tolist() == [0.125, 0.125, 0, 0, 0]
     assert found.right[:2].tolist() == [1, 0]
     assert found.weight.tolist() == [8, 8, 0, 0, 0]
+    assert found.place.tolist() == [0, 1, -1, -1, -1]
 
 
 def test_residuals_are_what_the_regression_on_the_guess_leaves() -> None:

@@ -78,6 +78,13 @@ def test_slices_add_up_and_the_backlog_is_what_is_open_at_their_end(cast):
     assert len(hours) == 49
 
 
+def test_a_gold_item_is_told_as_the_audit_that_its_reviewer_takes_it_for(cast):
+    came(cast, NOON - 2 * HOUR, kind="gold")
+    found = workload(model=cast.model, now=NOON)
+    assert found["open"]["by_kind"] == {"gate": 0, "audit": 1, "manual": 0}
+    assert found["slices"][-1]["by_kind"] == {"gate": 0, "audit": 1, "manual": 0}
+
+
 def test_what_is_past_its_due_time_is_counted_with_its_age(cast):
     came(cast, NOON - 30 * HOUR)
     came(cast, NOON - 2 * HOUR, kind="gate")

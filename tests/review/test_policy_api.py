@@ -126,9 +126,15 @@ def test_preview_of_nothing_has_no_shares(owner: APIClient) -> None:
     assert (answer["predictions"], answer["reviewed"], answer["difference"]["held"]) == (0, None, None)
 
 
-@pytest.mark.parametrize("query", ["last=0", "last=-1", "last=many", "last=1e3", "last=20001", "first=3"])
+@pytest.mark.parametrize(
+    "query",
+    ["last=0", "last=-1", "last=many", "last=1e3", "last=200001", "half_width=0", "half_width=nan", "half_width=x"],
+)
 def test_preview_refuses_other_parameters(owner: APIClient, query: str) -> None:
-    assert post(owner, f"/policies/preview/?{query}", HOLD_ALL).status_code == 400
+    answer = post(owner, f"/policies/preview/?{query}", HOLD_ALL)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == f"/{query.partition('=')[0]}"
+    assert post(owner, "/policies/preview/?first=3", HOLD_ALL).status_code == 400
 
 
 def test_the_kill_switch_holds_the_next_prediction_until_it_is_off(cast: Cast, owner: APIClient) -> None:

@@ -27,8 +27,11 @@ def changed(**values):
 
 
 def test_the_form_shows_what_the_document_says():
-    assert policy_fields.read(DOCUMENT) == policy_fields.Fields(0.75, None, 0.05, 0.2, 1.5, "refuse")
-    assert policy_fields.read({}) == policy_fields.Fields(None, None, 0.05, None, None, "hold")
+    assert policy_fields.read(DOCUMENT) == policy_fields.Fields(
+        0.75, None, 0.05, "uniform", 0.2, None, 40, 1.5, "refuse"
+    )
+    nothing = policy_fields.Fields(None, None, 0.05, "none", None, None, None, None, "hold")
+    assert policy_fields.read({}) == nothing
 
 
 def test_writing_back_what_was_read_changes_nothing():
@@ -55,20 +58,39 @@ def test_an_emptied_threshold_removes_its_gate():
     assert [branch["name"] for branch in changed(confidence=None)["review"]] == ["vip", "checked"]
 
 
-@pytest.mark.parametrize(("budget", "sampling"), [(None, {"kind": "none"}), (0.3, {"kind": "uniform", "budget": 0.3})])
-def test_the_budget_decides_the_sampling(budget, sampling):
-    assert changed(budget=budget)["sampling"] == sampling
+@pytest.mark.parametrize(
+    ("values", "sampling"),
+    [
+        ({"sampling": "none", "budget": None}, {"kind": "none"}),
+        ({"budget": 0.3}, {"kind": "uniform", "budget": 0.3}),
+        ({"sampling": "active"}, {"kind": "active", "budget": 0.2}),
+        (
+            {"sampling": "epsilon", "budget": 0.3, "epsilon": 0.1},
+            {"kind": "epsilon", "budget": 0.3, "epsilon": 0.1},
+        ),
+    ],
+)
+def test_kind_and_budget_decide_the_sampling(values, sampling):
+    assert changed(**values)["sampling"] == sampling
 
 
-def test_sampling_that_a_budget_does_not_describe_is_kept():
-    active = {**DOCUMENT, "sampling": {"kind": "active", "budget": 0.2, "tau": 0.1}}
+def test_what_the_form_does_not_show_of_sampling_stays_as_long_as_its_kind():
+    floors = [{"when": {"field": "group.segment", "eq": "vip"}, "p": 0.35}]
+    active = {**DOCUMENT, "sampling": {"kind": "active", "budget": 0.2, "tau": 0.5, "floors": floors}}
     new = policy_fields.write(active, replace(policy_fields.read(active), budget=0.5))
-    assert new["sampling"] == active["sampling"]
-    assert "active sampling" in policy_fields.kept(active)
+    assert new["sampling"] == {**active["sampling"], "budget": 0.5}
+    assert {"1 sampling floor", "tau 0.5"} <= set(policy_fields.kept(active))
+    plain = policy_fields.write(active, replace(policy_fields.read(active), sampling="uniform"))
+    assert plain["sampling"] == {"kind": "uniform", "budget": 0.2}
+
+
+def test_the_capacity_of_a_day_is_set_and_lifted():
+    assert changed(per_day=None)["capacity"] == {"per_day": None}
+    assert changed(per_day=12)["capacity"] == {"per_day": 12}
 
 
 def test_what_the_form_does_not_show_is_named():
-    kept = ["rule minor", "branch vip", "branch checked", "capacity of 40 reviews a day"]
+    kept = ["rule minor", "branch vip", "branch checked"]
     assert policy_fields.kept(DOCUMENT) == kept
 
 

@@ -128,7 +128,8 @@ def test_an_owner_changes_nothing_of_another_model(erin, cast):
 
 
 def test_a_policy_form_over_an_older_policy_is_refused(erin, cast):
-    form = {"audit_floor": "0.1", "on_timeout": "hold", "budget": "0.4", "live": "7", "step": "activate"}
+    form = {"audit_floor": "0.1", "on_timeout": "hold", "sampling": "uniform", "budget": "0.4", "live": "7"}
+    form["step"] = "activate"
     answer = erin.post("/models/payments/settings/policy/", form)
     assert b"Somebody changed the policy meanwhile" in answer.content
     assert cast.model.policies.count() == 1

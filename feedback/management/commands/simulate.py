@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -83,7 +84,9 @@ class Command(BaseCommand):
     def _replications(self, setup: simulation.Setup) -> Iterator[simulation.Replication]:
         count = setup.options.replications
         workers = min(os.cpu_count() or 1, count)
-        with ProcessPoolExecutor(workers, initializer=_keep, initargs=(setup,)) as pool:
+        # A forked copy of a process whose threads have fitted a model hangs at its own first fit.
+        fresh = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=fresh, initializer=_keep, initargs=(setup,)) as pool:
             each = max(1, min(8, count // (4 * workers)))
             console = Console(stderr=True)
             yield from track(

@@ -47,7 +47,7 @@ def marking(name: str, table: str, when: str) -> migrations.RunSQL:
 class Migration(migrations.Migration):
     """Whatever changes a day's sums marks the day, in its own transaction; all days there are begin marked."""
 
-    dependencies = [("feedback", "0005_day_sums"), ("review", "0008_predictions_by_day")]
+    dependencies = [("feedback", "0006_day_sums"), ("review", "0009_predictions_by_day")]
     operations = [
         marking("routed", "review_routingdecision", ON_INSERT),
         marking("labelled", "feedback_label", ON_INSERT),

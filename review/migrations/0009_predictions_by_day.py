@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('models_registry', '0005_meaning_of_implicit_feedback'),
-        ('review', '0007_audits_share_of_claims'),
+        ('review', '0008_gold_items'),
     ]
 
     operations = [

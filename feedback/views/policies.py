@@ -1,4 +1,7 @@
-"""The owner's page about routing: a form over the live policy, what a change would do, history, the kill switch."""
+"""The page about routing: a form over the live policy, what a change would do, history, the kill switch.
+
+Leads may look and preview; owners publish, shadow and stop.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +13,50 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from models_registry.errors import Invalid, ReviewHubError
+from feedback import whatif
+from feedback.views import policy_figures
+from models_registry.errors import Forbidden, Invalid, ReviewHubError
 from models_registry.views.base import model_page, page
-from review import policy_fields, policy_versions
+from review import policy_fields, policy_versions, shadows
 from review.forms import KillSwitchForm, PolicyForm
 from review.models import RoutingControl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpRequest, HttpResponse
 
     from models_registry.models import RegisteredModel
     from review.models import PolicyVersion
 
 HISTORY = 20
-SHARES = {
-    "reviewed": "seen by a person",
-    "held": "held: the caller waits",
-    "audited": "checked afterwards",
-    "refused": "refused by a rule or class",
-    "expected_reviewed": "expected share seen by a person",
-}
+# What the prices propose is read from so many of the newest predictions.
+PROPOSED_ON = 5_000
 
 
 @page
 @require_http_methods(["GET", "POST"])
 def policy(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show the live settings; on ``preview`` what new ones would change; on ``activate`` make them live."""
-    model, context = model_page(request, slug, "admin", "policy")
+    """Show the live settings; on ``preview`` what new ones would do; ``activate`` and ``shadow`` store them first."""
+    model, context = model_page(request, slug, ("admin", "preview"), "policy")
     control = _control(model)
     live = control.active
     document: dict[str, Any] = live.document if live else {}
-    plain = policy_fields.sampling_is_plain(document)
     initial = {**asdict(policy_fields.read(document)), "live": live.number if live else None}
     posted = request.POST if request.method == "POST" else None
-    form = PolicyForm(posted, initial=initial, plain_sampling=plain)
+    form = PolicyForm(posted, initial=initial)
     if posted is not None and form.is_valid() and _still(form, live):
-        new = policy_fields.write(document, form.values())
+        new, step = policy_fields.write(document, form.values()), posted.get("step")
         try:
-            if posted.get("step") == "activate":
-                return _activate(request, model, new, form.cleaned_data["note"])
+            if step in ("activate", "shadow"):
+                if "admin" not in context["abilities"]:
+                    raise Forbidden(f"this needs 'admin' on model {slug!r}")
+                return _store(request, model, new, form.cleaned_data["note"], shadow=step == "shadow")
             context["preview"] = _preview(model, live, new, form)
         except Invalid as error:
             form.take(error.errors)
     context |= {"form": form, "live": live, "control": control, "kept": policy_fields.kept(document)}
-    return render(request, "review/policy.html", {**context, **_around(model)})
+    return render(request, "feedback/policy.html", {**context, **_around(model, control, form)})
 
 
 @page
@@ -68,6 +71,18 @@ def activate_policy(request: HttpRequest, slug: str, number: int) -> HttpRespons
     except Invalid as error:
         reasons = " ".join(f"{fault.pointer}: {fault.message}." for fault in error.errors)
         messages.error(request, f"Policy {number} does not fit the model as it is now. {reasons}")
+    return redirect("policy", slug=slug)
+
+
+@page
+@require_POST
+def take_off_shadow(request: HttpRequest, slug: str) -> HttpResponse:
+    """Stop watching the shadow policy; without one nothing happens."""
+    model, _ = model_page(request, slug, "admin", "policy")
+    watched = _control(model).shadow
+    if watched is not None:
+        policy_versions.take_off_shadow(policy=watched, actor=request.user.get_username())
+        messages.success(request, f"Policy {watched.number} is no longer watched. What was seen of it stays.")
     return redirect("policy", slug=slug)
 
 
@@ -95,7 +110,7 @@ def kill_switch(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _control(model: RegisteredModel) -> RoutingControl:
-    found = RoutingControl.objects.select_related("active").filter(model=model).first()
+    found = RoutingControl.objects.select_related("active", "shadow").filter(model=model).first()
     return found or RoutingControl(model=model)
 
 
@@ -108,32 +123,56 @@ def _still(form: PolicyForm, live: PolicyVersion | None) -> bool:
     return False
 
 
-def _activate(request: HttpRequest, model: RegisteredModel, new: dict[str, Any], note: str) -> HttpResponse:
+def _store(
+    request: HttpRequest, model: RegisteredModel, new: dict[str, Any], note: str, *, shadow: bool
+) -> HttpResponse:
     actor = request.user.get_username()
     made = policy_versions.create(model=model, document=new, actor=actor, note=note)
-    policy_versions.activate(policy=made, actor=actor)
-    messages.success(request, f"Policy {made.number} is live. New predictions are routed by it within seconds.")
+    if shadow:
+        policy_versions.shadow(policy=made, actor=actor)
+        messages.success(request, f"Policy {made.number} is watched in the shadow. It changes no prediction.")
+    else:
+        policy_versions.activate(policy=made, actor=actor)
+        messages.success(request, f"Policy {made.number} is live. New predictions are routed by it within seconds.")
     return redirect("policy", slug=model.slug)
 
 
 def _preview(
     model: RegisteredModel, live: PolicyVersion | None, new: dict[str, Any], form: PolicyForm
 ) -> dict[str, Any]:
-    found = policy_versions.preview(model=model, document=new)
-    before = found.live or {}
-    shares = [{"name": words, "live": before.get(key), "new": found.shares[key]} for key, words in SHARES.items()]
+    wanted = form.cleaned_data["half_width"]
+    found = whatif.what_if(model=model, document=new, half_width=wanted)
+    hidden = posted(form.cleaned_data)
     return {
         "differences": policy_fields.differences(live.document if live else None, new),
-        "count": found.predictions,
-        "changed": found.changed,
-        "shares": shares if found.predictions else [],
         "warnings": [fault.message for fault in found.warnings],
-        "hidden": {name: "" if value is None else value for name, value in form.cleaned_data.items()},
+        "hidden": {name: value for name, value in hidden.items() if name != "half_width"},
+        "with_budget": None if found.budget is None else policy_figures.with_budget(hidden, found.budget),
+        **policy_figures.shown(found),
     }
 
 
-def _around(model: RegisteredModel) -> dict[str, Any]:
+def _around(model: RegisteredModel, control: RoutingControl, form: PolicyForm) -> dict[str, Any]:
+    """History, the shadow policy beside the live one, and what the model's prices propose."""
     rows = list(model.policies.order_by("-number")[:HISTORY])
     for row in rows:
         row.text = json.dumps(row.document, indent=2, ensure_ascii=False)  # type: ignore[attr-defined]
-    return {"policies": rows, "kill_form": KillSwitchForm()}
+    watched = None if control.shadow is None else policy_figures.watched(shadows.summary(control.shadow))
+    proposed, hidden = None, None
+    if not form.is_bound:
+        prices = whatif.prices_of(model)
+        past = whatif.load(model, [], last=PROPOSED_ON) if prices is not None else None
+        proposed = None if past is None else whatif.proposal(model, past, prices)
+        hidden = None if proposed is None else policy_figures.with_proposal(posted(form.initial), proposed)
+    return {
+        "policies": rows,
+        "kill_form": KillSwitchForm(),
+        "watched": watched,
+        "proposed": proposed,
+        "with_proposal": hidden,
+    }
+
+
+def posted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's values as hidden fields send them again."""
+    return {name: "" if value is None else value for name, value in values.items()}

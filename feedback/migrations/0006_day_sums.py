@@ -8,9 +8,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('feedback', '0004_alerts'),
+        ('feedback', '0005_gold_truth'),
         ('models_registry', '0005_meaning_of_implicit_feedback'),
-        ('review', '0008_predictions_by_day'),
+        ('review', '0009_predictions_by_day'),
     ]
 
     operations = [

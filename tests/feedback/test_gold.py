@@ -1,0 +1,228 @@
+"""Gold items by the real steps: what they tell of reviewers, and that they do nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from feedback import gold, labels
+from feedback.estimators import Estimate, State, measure
+from feedback.models import GoldTruth, Label
+from feedback.monitoring.population import load, seen_probability
+from models_registry import access
+from models_registry.errors import Conflict, Invalid
+from models_registry.models import AuditEvent
+from review import decisions, queue, resolutions
+from review.models import Prediction, QueueItem, ReviewDecision, ReviewQueue
+from review.serializers import item_body
+from reviewhub.invariants import check_all
+from tests.conftest import Cast
+from tests.feedback.cases import NOON, make_case, make_item
+
+OK, FRAUD = "ok", "fraud"
+# (what the model says, what is true): rows reviewed, and the share that reviewers get wrong under this screen.
+CELLS = {(OK, OK): (40, 0.05), (OK, FRAUD): (20, 0.40), (FRAUD, OK): (10, 0.10), (FRAUD, FRAUD): (40, 0.05)}
+GOLD_EACH = 40
+LONG_AGO = NOON - timedelta(days=60)
+
+
+def _answer(cast: Cast, item: QueueItem, person: Any, label: str | None) -> ReviewDecision:
+    principal = access.principal_of_user(person)
+    line = ReviewQueue.objects.get(slug=cast.model.slug)
+    [taken] = queue.claim(queue=line, models=[cast.model], holder=principal.pseudonym, item=item.pk)
+    return decisions.decide(token=taken.lease_token, principal=principal, label=label, abstain=label is None)
+
+
+def _case(cast: Cast, name: str, says: str = OK, **fields: Any) -> Prediction:
+    return make_case(cast.model, name, scores=[0.8, 0.2] if says == OK else [0.2, 0.8], **fields)
+
+
+def _gold(cast: Cast, name: str, says: str = OK, truth: str = FRAUD) -> QueueItem:
+    prediction = _case(cast, name, says, review="none", occurred_at=LONG_AGO)
+    gold.set_gold(prediction=prediction, value=truth, actor="erin")
+    return gold.ask(prediction=prediction, actor="erin")
+
+
+def _given(truth: str, place: int, wrong: int) -> str:
+    return {OK: FRAUD, FRAUD: OK}[truth] if place < wrong else truth
+
+
+def _accuracy(cast: Cast, *, corrected: bool) -> Estimate:
+    rows = load(cast.model, start=NOON - timedelta(days=1))
+    reviewers = gold.corrections(cast.model) if corrected else None
+    seen = seen_probability(rows, rows.arrivals())
+    return measure("accuracy", rows.outputs(cast.model), rows.label, seen, reviewers=reviewers)
+
+
+def test_gold_answers_bring_the_figure_back(cast: Cast) -> None:
+    for (says, truth), (count, share) in CELLS.items():
+        for place in range(count):
+            made = _case(cast, f"{says}-{truth}-{place}", says, review="gate", propensity=1.0)
+            _answer(cast, made.items.get(), cast.alice, _given(truth, place, round(share * count)))
+        for place in range(GOLD_EACH):
+            item = _gold(cast, f"gold-{says}-{truth}-{place}", says, truth)
+            _answer(cast, item, cast.bob, _given(truth, place, round(share * GOLD_EACH)))
+    labels.pull_all()
+
+    plain, found = _accuracy(cast, corrected=False), _accuracy(cast, corrected=True)
+    right = 80 / 110
+    assert plain.point is not None
+    assert plain.point - right > 0.04
+    assert found.point == pytest.approx(right, abs=1e-9)
+    assert (found.labels, found.naive, found.state) == (110, plain.point, State.OK)
+    assert found.high - found.low > 1.2 * (plain.high - plain.low)
+    assert Label.objects.filter(selection="gold", propensity=None, retired_at__isnull=False).count() == 4 * GOLD_EACH
+    assert Label.objects.filter(retired_at__isnull=True).count() == 110
+    assert [verdict.invariant.number for verdict in check_all() if verdict.broken] == []
+
+
+def test_without_gold_nothing_is_corrected_and_with_too_little_there_is_no_figure(cast: Cast) -> None:
+    for place in range(40):
+        made = _case(cast, f"p-{place}", review="gate", propensity=1.0)
+        _answer(cast, made.items.get(), cast.alice, OK)
+    labels.pull_all()
+    assert gold.corrections(cast.model) is None
+    _answer(cast, _gold(cast, "g"), cast.bob, OK)
+    found = _accuracy(cast, corrected=True)
+    assert (found.state, found.point, found.naive) == (State.INSUFFICIENT, None, 1.0)
+
+
+def _told(prediction: Prediction) -> tuple[Any, ...]:
+    fresh = Prediction.objects.get(pk=prediction.pk)
+    said = resolutions.current(fresh)
+    return fresh.status, said["disposition"], said["label"], said["by"]
+
+
+def test_a_gold_answer_tells_the_caller_nothing_even_when_it_is_undone_and_given_again(cast: Cast) -> None:
+    item = _gold(cast, "g")
+    before = _told(item.prediction)
+    made = _answer(cast, item, cast.bob, FRAUD)
+    decisions.undo(decision=made, principal=access.principal_of_user(cast.bob))
+    assert gold.confusion_of(cast.model).counts.sum() == 0
+    _answer(cast, item, cast.bob, FRAUD)
+    assert _told(item.prediction) == before == ("routed", "proceed", None, "model")
+    assert [verdict.invariant.number for verdict in check_all() if verdict.broken] == []
+
+
+def test_a_gold_answer_that_is_undone_leaves_a_decided_prediction_decided(cast: Cast) -> None:
+    prediction = _case(cast, "p", review="gate")
+    _answer(cast, prediction.items.get(), cast.alice, FRAUD)
+    before = _told(prediction)
+    gold.set_gold(prediction=prediction, value=FRAUD, actor="erin")
+    made = _answer(cast, gold.ask(prediction=prediction, actor="erin"), cast.bob, OK)
+    decisions.undo(decision=made, principal=access.principal_of_user(cast.bob))
+    assert _told(prediction) == before
+    assert before[0::3] == ("decided", "person")
+    assert [verdict.invariant.number for verdict in check_all() if verdict.broken] == []
+
+
+def test_the_same_answer_on_an_item_of_another_kind_does_tell_the_caller(cast: Cast) -> None:
+    prediction = _case(cast, "p", review="none")
+    item = make_item(prediction, kind="manual")
+    _answer(cast, item, cast.bob, FRAUD)
+    assert _told(prediction)[0::3] == ("decided", "person")
+
+
+def test_an_open_gold_item_does_not_keep_a_prediction_from_being_decided(cast: Cast) -> None:
+    prediction = _case(cast, "p", review="audit")
+    make_item(prediction, kind="gold", slot=2)
+    _answer(cast, prediction.items.get(slot=1), cast.alice, FRAUD)
+    assert _told(prediction)[0] == "decided"
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_gold_answer_takes_nothing_from_the_label_of_the_draw(cast: Cast, together: bool) -> None:
+    prediction = _case(cast, "p", review="audit", propensity=0.25)
+    _answer(cast, prediction.items.get(), cast.alice, FRAUD)
+    if not together:
+        labels.pull_all()
+    gold.set_gold(prediction=prediction, value=FRAUD, actor="erin")
+    _answer(cast, gold.ask(prediction=prediction, actor="erin"), cast.bob, OK)
+    labels.pull_all()
+    standing = Label.objects.get(retired_at__isnull=True)
+    assert (standing.value, standing.selection, standing.propensity) == (FRAUD, "draw", 0.25)
+    other = Label.objects.get(retired_at__isnull=False)
+    assert (other.value, other.selection, other.propensity) == (OK, "gold", None)
+    rows = load(cast.model)
+    assert (rows.label.tolist(), rows.manual.tolist()) == ([1], [False])
+
+
+def test_answers_are_counted_by_suggestion_truth_and_answer(cast: Cast) -> None:
+    for name, says, truth, said in (("a", OK, FRAUD, OK), ("b", FRAUD, FRAUD, FRAUD), ("c", FRAUD, OK, FRAUD)):
+        _answer(cast, _gold(cast, name, says, truth), cast.bob, said)
+    assert gold.confusion_of(cast.model).counts.tolist() == [[[0, 0], [1, 0]], [[0, 1], [0, 1]]]
+    assert gold.confusion_of(cast.model, timezone.now() - timedelta(hours=1)).counts.sum() == 0
+    assert gold.corrections(cast.other_model) is None
+
+
+def test_abstentions_own_truths_and_other_items_are_no_gold_answers(cast: Cast) -> None:
+    _answer(cast, _gold(cast, "a"), cast.bob, None)
+    # Erin said what is true, so her answer proves nothing.
+    _answer(cast, _gold(cast, "b"), cast.erin, FRAUD)
+    known = _case(cast, "c", review="audit")
+    gold.set_gold(prediction=known, value=OK, actor="erin")
+    _answer(cast, known.items.get(), cast.bob, FRAUD)
+    assert gold.confusion_of(cast.model).counts.sum() == 0
+    item = QueueItem.objects.get(prediction__external_id="a")
+    _answer(cast, item, cast.alice, OK)
+    assert gold.confusion_of(cast.model).counts[0, 1, 0] == 1
+
+
+def test_a_truth_that_was_wrong_is_corrected_for_past_answers_and_on_record(cast: Cast) -> None:
+    item = _gold(cast, "a", truth=FRAUD)
+    _answer(cast, item, cast.bob, OK)
+    gold.set_gold(prediction=item.prediction, value=OK, actor="dana")
+    again = gold.set_gold(prediction=item.prediction, value=OK, actor="erin")
+    assert gold.confusion_of(cast.model).counts[0].tolist() == [[1, 0], [0, 0]]
+    assert (again.value, again.set_by) == (OK, "dana")
+    changes = AuditEvent.objects.filter(action="gold.set").order_by("id").values_list("actor", "detail")
+    assert list(changes) == [
+        ("erin", {"value": FRAUD, "before": None}),
+        ("dana", {"value": OK, "before": FRAUD}),
+    ]
+
+
+def test_several_reviewers_answer_one_gold_item_each_once(cast: Cast) -> None:
+    item = _gold(cast, "a")
+    _answer(cast, item, cast.bob, OK)
+    second = gold.ask(prediction=item.prediction, actor="erin")
+    assert second.slot == 2
+    line, bob = ReviewQueue.objects.get(slug=cast.model.slug), access.principal_of_user(cast.bob)
+    assert queue.claim(queue=line, models=[cast.model], holder=bob.pseudonym) == []
+    _answer(cast, second, cast.alice, FRAUD)
+    assert gold.confusion_of(cast.model).counts[0, 1].tolist() == [1, 1]
+
+
+def test_what_is_no_class_cannot_be_true(cast: Cast) -> None:
+    with pytest.raises(Invalid) as found:
+        gold.set_gold(prediction=_case(cast, "p"), value="cat", actor="erin")
+    assert [(fault.pointer, fault.code) for fault in found.value.errors] == [("/value", "unknown_class")]
+    assert not GoldTruth.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["unknown truth", "open item", "withdrawn", "received"])
+def test_only_a_settled_prediction_of_known_truth_is_asked(cast: Cast, state: str) -> None:
+    prediction = _case(cast, "p", review="audit" if state == "open item" else "none")
+    if state != "unknown truth":
+        gold.set_gold(prediction=prediction, value=OK, actor="erin")
+    if state in ("withdrawn", "received"):
+        Prediction.objects.update(status=state)
+    with pytest.raises(Conflict):
+        gold.ask(prediction=prediction, actor="erin")
+    assert not QueueItem.objects.filter(kind="gold").exists()
+
+
+def test_a_reviewer_cannot_tell_a_gold_item_from_an_audit(cast: Cast, client: Client) -> None:
+    item = _gold(cast, "g")
+    client.force_login(cast.bob)
+    principal = access.principal_of_user(cast.bob)
+    line = ReviewQueue.objects.get(slug=cast.model.slug)
+    [taken] = queue.claim(queue=line, models=[cast.model], holder=principal.pseudonym, item=item.pk)
+    assert item_body(taken)["kind"] == "audit"
+    page = client.get(f"/queues/{line.slug}/review/").content.decode()
+    assert "check afterwards" in page
+    assert "gold" not in page.lower()
