@@ -32,14 +32,21 @@ _ROUTED = """
 """
 
 
-def audit(model: RegisteredModel) -> Audit | None:
-    """Check the model's newest NEWEST routings of DAYS days and open or resolve its alert; None without routings."""
+def measure(model: RegisteredModel, *, newest: int) -> Audit | None:
+    """Reviews against stored propensities over the ``newest`` routings of DAYS days; None without routings."""
     with connection.cursor() as cursor:
-        cursor.execute(_ROUTED, {"model": model.pk, "days": DAYS, "newest": NEWEST})
+        cursor.execute(_ROUTED, {"model": model.pk, "days": DAYS, "newest": newest})
         rows = np.array(cursor.fetchall(), dtype=np.float64)
     if not len(rows):
         return None
-    found = propensity_audit(guess=rows[:, 2], propensity=rows[:, 1], drawn=rows[:, 0] > 0)
+    return propensity_audit(guess=rows[:, 2], propensity=rows[:, 1], drawn=rows[:, 0] > 0)
+
+
+def audit(model: RegisteredModel) -> Audit | None:
+    """Check the model's newest NEWEST routings of DAYS days and open or resolve its alert; None without routings."""
+    found = measure(model, newest=NEWEST)
+    if found is None:
+        return None
     if found.alarm:
         title = f"Reviews do not match their stored probabilities ({_told(found)}): estimates cannot be trusted"
         detail = _evidence(found)

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence, watching
+from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence, surges, watching
 from feedback.monitoring.days import refresh
 from feedback.monitoring.learned import KEEPS, arrivals_of
 from models_registry.doorbells import Doorbell
@@ -60,9 +60,10 @@ def watch_models() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]
 def watch_capacity() -> None:
-    """Ask of every model whether its reviews exceed what a day has, and tell by an alert."""
+    """Ask of every model whether its reviews exceed what a day has, or will be late, and tell by an alert."""
     for model in RegisteredModel.objects.order_by("id"):
         watching.watch_capacity(model)
+        surges.watch_workload(model)
 
 
 @shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]

@@ -6,12 +6,14 @@ from django.urls import path, re_path
 
 from feedback.api import alerts, labels, outcomes, policies, predictions, quality, retrainings, snapshots
 from feedback.views import alerts as alert_pages
+from feedback.views import delays as delay_page
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
 from feedback.views import models as model_pages
 from feedback.views import policies as policy_pages
 from feedback.views import predictions as prediction_pages
 from feedback.views import quality as quality_page
+from feedback.views import workload as workload_page
 from review.api.predictions import PredictionBulk
 
 api_urlpatterns: list[Any] = [
@@ -47,6 +49,8 @@ urlpatterns: list[Any] = [
     path("models/<slug:slug>/alerts/<int:pk>/acknowledge/", alert_pages.acknowledge, name="acknowledge-alert"),
     path("models/<slug:slug>/runs/", model_pages.runs, name="runs"),
     path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
+    path("models/<slug:slug>/delays/", delay_page.delays, name="delays"),
+    path("models/<slug:slug>/workload/", workload_page.workload, name="workload"),
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
     path("models/<slug:slug>/settings/policy/shadow/off/", policy_pages.take_off_shadow, name="take-off-shadow"),
     path(

@@ -37,6 +37,15 @@ def share(p: float | None, places: int = 0) -> str:
     return f"{100 * p:.{places}f} %"
 
 
+def figure(x: float | None, kind: str) -> str:
+    """A figure that is a share, in percent, or a plain number.
+
+    >>> figure(0.617, "share"), figure(1.25, "number"), figure(None, "share")
+    ('61.7 %', '1.25', '–')
+    """
+    return share(x, 1) if kind == "share" else number(x, 3)
+
+
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units.
 

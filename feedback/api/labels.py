@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +15,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.views import APIView
 
 from feedback import datasets, labels
+from feedback.delimited import as_csv
 from models_registry import access
 from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
@@ -34,9 +31,6 @@ if TYPE_CHECKING:
 LINES = 500
 LONGEST = 1_000_000
 _WHOLE = re.compile(r"[0-9]{1,18}\Z")
-# What a spreadsheet would run as a formula, also behind blanks, quotes or separators; plain numbers are none.
-_FORMULA = re.compile(r"[\s\"';,|]*[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
 class Csv(BaseRenderer):
@@ -99,41 +93,10 @@ class Labels(APIView):
         return response
 
 
-def as_csv(columns: list[str], rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    """CSV with a header line; text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    yield _lines([[harmless(name) for name in columns]])
-    while block := list(islice(rows, LINES)):
-        yield _lines([_cell(row[name]) for name in columns] for row in block)
-
-
 def as_ndjson(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     """One JSON object per line, values exactly as they are."""
     while block := list(islice(rows, LINES)):
         yield b"".join(msgspec.json.encode(row) + b"\n" for row in block)
-
-
-def harmless(text: str) -> str:
-    """
-    >>> harmless("=1+1"), harmless("-5.5"), harmless('" @x'), harmless("a=b")
-    ("'=1+1", '-5.5', '\\'" @x', 'a=b')
-    """
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
-
-
-def _lines(rows: Iterable[list[Any]]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n").writerows(rows)
-    return out.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return harmless(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value) if isinstance(value, list) else value
 
 
 def _mapping(request: Request, model: RegisteredModel) -> dict[str, dict[str, str]] | None:

@@ -18,6 +18,8 @@ from models_registry.models import RegisteredModel
 # The newest rows of each hop that are looked at.
 NEWEST = 100_000
 REVIEW_KINDS = ("gate", "audit")
+# Steps of the curve of one week.
+STEPS = 30
 
 _HOPS = {
     "occurred_to_received": """
@@ -166,7 +168,8 @@ def _outcome_cohorts(model: RegisteredModel, newest: int) -> list[dict[str, Any]
 
 def _cohort(week: Cohort) -> dict[str, Any]:
     begin = datetime.fromtimestamp(week.begin, UTC).date().isoformat()
-    return {"week": begin, "n": week.n, "ended": week.ended, "p50": week.p50, "p90": week.p90}
+    points = {"p50": week.p50, "p90": week.p90}
+    return {"week": begin, "n": week.n, "ended": week.ended, **points, "curve": thinned(week.curve, STEPS)}
 
 
 def _rows(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

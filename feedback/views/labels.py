@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from feedback import charts, datasets, tasks
 from feedback.models import DatasetSnapshot, Label
 from feedback.monitoring.ledger import hops
+from feedback.views.delays import hop_rows
 from models_registry.views.base import model_page, page
 
 if TYPE_CHECKING:
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 NEWEST = 15
 SNAPSHOTS = 10
-HOPS = {
-    "occurred_to_received": "occurred → received",
-    "received_to_routed": "received → routed",
-    "routed_to_claimed": "routed → claimed",
-    "claimed_to_decided": "claimed → decided",
-    "decided_to_label": "decided → label",
-    "occurred_to_outcome": "occurred → outcome observed",
-    "outcome_observed_to_received": "outcome observed → received",
-}
 LIVE = (DatasetSnapshot.Status.QUEUED, DatasetSnapshot.Status.RUNNING)
 
 # The page shows the delays of late; the API answers for more.
@@ -45,7 +37,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     newest = standing.select_related("prediction", "decision", "outcome").order_by("-id")[:NEWEST]
     by_source = {row["source"]: row["n"] for row in standing.values("source").annotate(n=Count("pk")).order_by()}
     measured = hops(model=model, newest=DELAYS_OF)
-    rows = [{"name": words, **measured[name]} for name, words in HOPS.items() if measured[name]["n"]]
+    rows = [row for row in hop_rows(measured) if row["n"]]
     context |= {
         "labels": newest,
         "by_source": by_source,

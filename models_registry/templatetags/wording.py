@@ -20,6 +20,7 @@ register = template.Library()
 register.filter("number", wording.number)
 register.filter("share", wording.share)
 register.filter("span", wording.span)
+register.filter("figure", wording.figure)
 
 _TONES = {
     "good": {"ready", "passed", "succeeded", "proceed", "decided", "champion", "final", "on"},

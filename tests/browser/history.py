@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
-from django.contrib.auth import get_user_model
+from django.db import connection
 from django.utils import timezone
 
-from feedback import alerts, labels
-from feedback.models import DatasetSnapshot, OutcomeEvent, SimulatedTruth, SnapshotPart, TrainingRun
+from feedback import alerts, monitoring
+from feedback.models import DatasetSnapshot, SnapshotPart, TrainingRun
 from models_registry import access, gates
 from models_registry.models import (
     Artifact,
+    AuditEvent,
     Evaluation,
     GateResult,
     ModelVersion,
@@ -23,29 +22,25 @@ from models_registry.models import (
     RegisteredModel,
 )
 from review.models import (
-    Lease,
     PolicyVersion,
-    Prediction,
-    PredictionPayload,
-    QueueItem,
-    Resolution,
-    ReviewDecision,
     RoutingControl,
-    RoutingDecision,
 )
+from tests.browser import traffic
 from tests.browser import world as makers
 
-ROWS = 900
 CANDIDATES = (("retrained-1", -0.031, True), ("retrained-2", 0.012, False))
 
 
 def live(model: RegisteredModel, version: ModelVersion) -> None:
-    RegisteredModel.objects.filter(pk=model.pk).update(simulated=True)
-    stream(model, version)
-    activated(model, version)
+    told = {"simulated": True, "outcomes_complete_for": "proceeded", "outcomes_horizon_days": 16.0}
+    RegisteredModel.objects.filter(pk=model.pk).update(**told)
+    model.refresh_from_db()
+    later = promoted(model, version)
+    traffic.stream(model, version, later)
     for place, (name, difference, better) in enumerate(CANDIDATES):
         candidate(model, version, name, difference, better=better, at=timezone.now() - timedelta(days=2 - place))
     more_policies(model)
+    settled(model)
     seen = alerts.raise_alert(model=model, kind="latency", title="Decisions take longer than last week")
     alerts.acknowledge(alert=seen, actor="erin")
     unseen = "Reviews do not match the probabilities that were stored with them: estimates cannot be trusted"
@@ -55,142 +50,29 @@ def live(model: RegisteredModel, version: ModelVersion) -> None:
     access.invite(model=model, role="reviewer", note="Frida, night shift", actor="erin", days=7)
 
 
+def promoted(model: RegisteredModel, version: ModelVersion) -> ModelVersion:
+    """A second version that has served since 70 % of the stream."""
+    activated(model, version)
+    later = ModelVersion.objects.create(
+        model=model, version="1.1", contract=version.contract, state="ready", created_by="erin", parent=version
+    )
+    at = timezone.now() - timedelta(days=12.6)
+    Promotion.objects.create(model=model, version=later, previous=version, kind="promotion", actor="erin", at=at)
+    model.champion = later
+    model.save()
+    return later
+
+
+def settled(model: RegisteredModel) -> None:
+    """What vacuum and the nightly task would have done by now."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    monitoring.refresh(model)
+
+
 def activated(model: RegisteredModel, version: ModelVersion) -> None:
-    before = timezone.now() - timedelta(days=30)
+    before = timezone.now() - timedelta(days=44)
     Promotion.objects.create(model=model, version=version, kind="activation", actor="erin", at=before)
-
-
-def stream(model: RegisteredModel, version: ModelVersion) -> None:
-    """Predictions whose hard cases are reviewed always and easy ones one time in five."""
-    draw = np.random.default_rng(5)
-    confidence = 0.5 + 0.5 * draw.beta(4, 1.2, size=ROWS)
-    right = draw.random(ROWS) < 0.55 + 0.44 * (confidence - 0.5) / 0.5
-    gate = confidence < 0.75
-    propensity = np.where(gate, 1.0, 0.2)
-    u = draw.random(ROWS)
-    reviewed = u < propensity
-    begin = timezone.now() - timedelta(days=24)
-    columns = makers.measurements(ROWS, seed=9)
-    predictions = Prediction.objects.bulk_create(
-        _prediction(model, version, i, float(confidence[i]), begin + timedelta(minutes=24 * i)) for i in range(ROWS)
-    )
-    PredictionPayload.objects.bulk_create(
-        PredictionPayload(prediction=p, features={name: round(float(v[i]), 4) for name, v in columns.items()})
-        for i, p in enumerate(predictions)
-    )
-    policy = RoutingControl.objects.get(model=model).active
-    RoutingDecision.objects.bulk_create(
-        RoutingDecision(
-            prediction=p,
-            model=model,
-            policy=policy,
-            draw=float(u[i]),
-            p_gate=float(gate[i]),
-            propensity=float(propensity[i]),
-            disposition="hold" if gate[i] else model.disposition_for(p.predicted),
-            oversight_always=False,
-            review="gate" if gate[i] else "audit" if reviewed[i] else "none",
-            reasons=["low_confidence"] if gate[i] else ["audit_floor"] if reviewed[i] else [],
-            model_guess=p.confidence,
-            routed_at=p.received_at + timedelta(seconds=0.4),
-        )
-        for i, p in enumerate(predictions)
-    )
-    truth = [p.predicted if right[i] else _other(model, p.predicted) for i, p in enumerate(predictions)]
-    SimulatedTruth.objects.bulk_create(SimulatedTruth(prediction=p, value=truth[i]) for i, p in enumerate(predictions))
-    Resolution.objects.bulk_create(
-        Resolution(
-            prediction=p,
-            model=model,
-            label=p.predicted,
-            disposition=model.disposition_for(p.predicted),
-            by="model",
-            at=p.received_at + timedelta(seconds=0.4),
-        )
-        for i, p in enumerate(predictions)
-        if not gate[i]
-    )
-    decided = [(p, truth[i], bool(gate[i])) for i, p in enumerate(predictions) if reviewed[i]]
-    decide(model, decided)
-    outcomes = [(p, truth[i]) for i, p in enumerate(predictions) if i % 6 == 0 and not gate[i]]
-    OutcomeEvent.objects.bulk_create(
-        OutcomeEvent(
-            model=model,
-            prediction=p,
-            value=value,
-            source="pathology",
-            kind="explicit",
-            definition=model.definitions.get(),
-            observed_at=p.occurred_at + timedelta(days=2.5),
-            received_at=p.occurred_at + timedelta(days=2.6),
-        )
-        for p, value in outcomes
-    )
-    labels.pull_all()
-
-
-def decide(model: RegisteredModel, decided: list[tuple[Prediction, str, bool]]) -> None:
-    queue, definition = model.queues.get(), model.definitions.get()
-    alice = access.person_of(get_user_model().objects.get(username="alice"))
-    items = QueueItem.objects.bulk_create(
-        QueueItem(
-            prediction=p,
-            model=model,
-            queue=queue,
-            kind="gate" if gate else "audit",
-            state="decided",
-            enqueued_at=p.received_at + timedelta(seconds=0.4),
-            closed_at=p.received_at + timedelta(minutes=31),
-        )
-        for p, _, gate in decided
-    )
-    leases = Lease.objects.bulk_create(
-        Lease(
-            token=uuid.uuid4(),
-            item=item,
-            holder=alice.pseudonym,
-            ending="decided",
-            claimed_at=item.enqueued_at + timedelta(minutes=30 + item.pk % 50),
-            expires_at=item.enqueued_at + timedelta(hours=2),
-            ended_at=item.enqueued_at + timedelta(minutes=31 + item.pk % 50),
-        )
-        for item in items
-    )
-    decisions = ReviewDecision.objects.bulk_create(
-        ReviewDecision(
-            item=item,
-            prediction=p,
-            model=model,
-            lease=lease,
-            reviewer=alice.pseudonym,
-            user=alice.user,
-            definition=definition,
-            label=label,
-            claimed_at=lease.claimed_at,
-            decided_at=lease.claimed_at + timedelta(seconds=6 + item.pk % 9),
-            seconds_active=5.5,
-            explanation_shown=True,
-            reason_codes=["irregular_nuclei"] if label == "malignant" else [],
-            rationale="Borders are irregular all around." if item.pk % 9 == 0 else "",
-        )
-        for item, lease, (p, label, _) in zip(items, leases, decided, strict=True)
-    )
-    Resolution.objects.bulk_create(
-        Resolution(
-            prediction=p,
-            model=model,
-            label=label,
-            disposition=model.disposition_for(label),
-            by="person",
-            decision=decision,
-            at=decision.decided_at,
-        )
-        for decision, (p, label, gate) in zip(decisions, decided, strict=True)
-        if gate
-    )
-    Prediction.objects.filter(pk__in=[p.pk for p, _, _ in decided]).update(status="decided")
-    for prediction, _, _ in decided[:5]:
-        makers.explanation(prediction, "ready", prediction.received_at)
 
 
 def candidate(
@@ -266,29 +148,15 @@ def candidate(
 
 def more_policies(model: RegisteredModel) -> None:
     control = RoutingControl.objects.get(model=model)
-    document = {**makers.POLICY, "audit_floor": 0.25}
+    document = {**makers.POLICY, "audit_floor": 0.25, "capacity": {"per_day": 16}}
+    at = timezone.now() - timedelta(days=20)
     control.active = PolicyVersion.objects.create(
-        model=model, number=2, document=document, note="more audits while the scanner is new", created_by="erin"
-    )
-    control.save()
-
-
-def _prediction(model: RegisteredModel, version: ModelVersion, i: int, confidence: float, at: Any) -> Prediction:
-    malignant = confidence if i % 3 == 0 else 1 - confidence
-    return Prediction(
         model=model,
-        version=version,
-        external_id=f"S-{10_000 + i}",
-        entity_id=f"patient-{i % 400}",
-        fingerprint=f"{i:064x}",
-        scores=[1 - malignant, malignant],
-        predicted=model.classes[int(malignant > 0.5)],
-        confidence=confidence,
-        status="routed",
-        occurred_at=at,
-        received_at=at + timedelta(seconds=1.5),
+        number=2,
+        document=document,
+        note="more audits while the scanner is new",
+        created_by="erin",
+        created_at=at,
     )
-
-
-def _other(model: RegisteredModel, label: str) -> str:
-    return next(name for name in model.classes if name != label)
+    AuditEvent.objects.create(model=model, actor="erin", action="policy.activated", subject="2", at=at)
+    control.save()

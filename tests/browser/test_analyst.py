@@ -80,6 +80,8 @@ def test_a_stranger_sees_nothing_of_it(world, open_page):
     paths = [
         "/models/tumours/",
         "/models/tumours/quality/",
+        "/models/tumours/delays/",
+        "/models/tumours/workload/",
         "/models/tumours/labels/",
         "/models/tumours/settings/policy/",
         "/models/tumours/settings/members/",

@@ -27,11 +27,16 @@ def test_the_first_page_measures_a_month_or_the_newest(history, monkeypatch):
     assert "2 predictions in the last 30 days, the newest 2 at most" in history.get("/").content.decode()
 
 
-def test_the_quality_page_has_a_window_and_a_stated_cap(history, monkeypatch):
+def test_the_quality_page_has_a_window(history):
     address = "/models/payments/quality/"
     assert history.get(address).context["found"]["population"]["predictions"] == 4
     assert history.get(f"{address}?window=all").context["found"]["population"]["predictions"] == 5
+
+
+def test_groups_are_read_from_rows_up_to_a_stated_number(history, cast, monkeypatch):
+    for number in range(3):
+        make_case(cast.model, f"g-{number}", occurred_at=timezone.now(), groups={"site": "north"})
     monkeypatch.setattr(quality, "NEWEST", 2)
-    page = history.get(f"{address}?window=all")
-    assert page.context["found"]["population"]["predictions"] == 2
-    assert "the newest 2 of a larger window" in page.content.decode()
+    page = history.get("/models/payments/quality/?window=all")
+    assert page.context["groups"]["cut"] == 2
+    assert "of the newest 2 predictions" in page.content.decode()

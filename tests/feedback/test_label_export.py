@@ -10,7 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from feedback import labels
-from feedback.api.labels import harmless
+from feedback.delimited import harmless
 from feedback.models import Label
 from models_registry import access
 from models_registry.models import DataContract
