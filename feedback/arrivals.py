@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
 from feedback.delays import AGREE, OVERRIDE, UNKNOWN, ArrivalModel, Reviews, Shift, Strata, bands, fit, shift
+from feedback.models import Label, LearnedArrival
 from models_registry.models import RegisteredModel
 
 # The newest drawn rows that are looked at, so that the cost does not grow with history.
 NEWEST = 100_000
+# Learning takes longer than a page may: what was learned is kept so long,
+KEEPS = timedelta(minutes=10)
+# or until there are so many more labels than there were.
+GROWTH = 0.05
+
+Floats = NDArray[np.float64]
 
 # Slot 1 is the item that the draw made; its queue and priority decide how soon somebody comes by.
 _DRAWN = """
@@ -69,6 +77,57 @@ def learn(model: RegisteredModel, *, now: datetime, newest: int = NEWEST, review
     )
 
 
+def arrivals_of(model: RegisteredModel, *, now: datetime, newer_than: timedelta = KEEPS) -> Arrivals:
+    """What is known about the model's arrivals: as last learned, or learned now where that is old."""
+    row = LearnedArrival.objects.filter(model=model).first()
+    if row is not None and abs(now - row.learned_at) < newer_than:
+        known = row.document["labelled"]
+        most = int(GROWTH * sum(known.values()))
+        if Label.objects.filter(model=model, id__gt=row.last_label).order_by("id")[: most + 1].count() <= most:
+            return _read(row.document)
+    # The label first: what comes meanwhile is taken for news, not for known.
+    newest = Label.objects.filter(model=model).order_by("-id").values_list("id", flat=True).first()
+    found = learn(model, now=now)
+    values = {"document": _document(found), "last_label": newest or 0, "learned_at": now}
+    LearnedArrival.objects.update_or_create(model=model, defaults=values)
+    return found
+
+
+def last_learned(model: RegisteredModel, *, now: datetime) -> Arrivals:
+    """What was learned last, however old; where nothing was, what can be learned now. Writes nothing."""
+    row = LearnedArrival.objects.filter(model=model).first()
+    return learn(model, now=now) if row is None else _read(row.document)
+
+
+def seen_probability(
+    model: ArrivalModel,
+    *,
+    kind: NDArray[Any],
+    p_gate: Floats,
+    propensity: Floats,
+    verdict: NDArray[np.int64],
+    age: Floats,
+) -> Floats:
+    """q (N,): the probability that each row's label is known by now, draw times arrival, by review kind alone.
+
+    ``kind`` (N,) is none, gate or audit, ``verdict`` (N,) of the label, UNKNOWN without one, ``age`` (N,) seconds
+    since routing. A row without a label might have become either kind.
+    """
+
+    def chance(review: str, said: int) -> Floats:
+        cell = model.cell((review,), said)
+        return np.ones(age.size) if cell is None else model.share_labelled((review,)) * cell.at(age)
+
+    gate, audit = (chance(review, UNKNOWN) for review in ("gate", "audit"))
+    found = p_gate * gate + (propensity - p_gate) * audit
+    for review in ("gate", "audit"):
+        for said in (AGREE, OVERRIDE):
+            rows = (kind == review) & (verdict == said)
+            if rows.any():
+                found[rows] = (propensity * chance(review, said))[rows]
+    return np.asarray(found, dtype=np.float64)
+
+
 def drawn_reviews(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Reviews:
     """The newest drawn rows with age, latency and verdict; predictions that were withdrawn are not among them."""
     with connection.cursor() as cursor:
@@ -106,3 +165,17 @@ def _words(cells: list[Any]) -> np.ndarray[Any, np.dtype[np.object_]]:
     found = np.empty(len(cells), dtype=object)
     found[:] = cells
     return found
+
+
+def _document(found: Arrivals) -> dict[str, object]:
+    counts = {"drawn": found.drawn, "labelled": found.labelled}
+    return {"model": found.model.document(), "shift": asdict(found.shift), **counts}
+
+
+def _read(document: dict[str, dict[str, object]]) -> Arrivals:
+    return Arrivals(
+        model=ArrivalModel.from_document(document["model"]),
+        shift=Shift(**document["shift"]),  # type: ignore[arg-type]
+        drawn=document["drawn"],  # type: ignore[arg-type]
+        labelled=document["labelled"],  # type: ignore[arg-type]
+    )

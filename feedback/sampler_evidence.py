@@ -12,15 +12,26 @@ from typing import Any
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection
+from django.utils import timezone
 from numpy.typing import NDArray
 
+from feedback.arrivals import arrivals_of, seen_probability
+from feedback.delays import AGREE, LEAST, OVERRIDE, UNKNOWN
 from feedback.estimators.guess import residuals, temperature
-from feedback.models import Label
 from models_registry.models import RegisteredModel
 from review import samplers, sampling
-from review.models import RoutingDecision, SamplerFit
+from review.models import SamplerFit
 
 logger = logging.getLogger("reviewhub.routing")
+_LABELLED = """
+    SELECT r.prediction_id, r.review, r.p_gate, r.propensity,
+           greatest(extract(epoch FROM clock_timestamp() - r.routed_at), 0)::float8, p.predicted, p.version_id, l.value
+    FROM review_routingdecision r JOIN review_prediction p ON p.id = r.prediction_id
+    LEFT JOIN feedback_label l ON l.prediction_id = r.prediction_id AND l.source = 'review' AND l.selection = 'draw'
+        AND l.retired_at IS NULL
+    WHERE r.prediction_id = ANY(%(ids)s)
+"""
 Floats = NDArray[np.float64]
 
 
@@ -80,22 +91,23 @@ def fit(model: RegisteredModel) -> SamplerFit | None:
 
 def labels_of(model: RegisteredModel, ids: tuple[int, ...]) -> Labelled:
     """The standing review labels of drawn rows, in the order of the prediction ids."""
-    columns = ("prediction_id", "propensity", "review", "prediction__predicted", "prediction__version_id")
-    routed = {row[0]: row[1:] for row in RoutingDecision.objects.filter(pk__in=ids).values_list(*columns)}
-    standing = Label.objects.filter(
-        prediction__in=ids, retired_at__isnull=True, source=Label.Source.REVIEW, selection=Label.Selection.DRAW
-    )
-    known = dict(standing.values_list("prediction_id", "value"))
-    arrived = _arrived(routed, known)
-    right, seen = np.full(len(ids), np.nan), np.zeros(len(ids))
-    index, champion = np.full(len(ids), -1), np.zeros(len(ids), dtype=bool)
+    with connection.cursor() as cursor:
+        cursor.execute(_LABELLED, {"ids": list(ids)})
+        rows = {row[0]: row[1:] for row in cursor.fetchall()}
     classes = {name: number for number, name in enumerate(model.classes)}
-    for place, pk in enumerate(ids):
-        propensity, review, predicted, version = routed[pk]
-        if pk in known and review in arrived:
-            right[place], seen[place] = known[pk] == predicted, propensity * arrived[review]
-            index[place], champion[place] = classes.get(known[pk], -1), version == model.champion_id
-    return Labelled(right, seen, index, champion)
+    cells = [rows[pk] for pk in ids]
+    index = np.array([classes.get(value, -1) for *_, value in cells], dtype=np.int64)
+    right = np.array([np.nan if value is None else float(value == cell[4]) for *cell, value in cells])
+    known = index >= 0
+    kind, p_gate, propensity, age = (np.array([cell[place] for cell in cells]) for place in range(4))
+    verdict = np.where(known, np.where(right == 1, AGREE, OVERRIDE), UNKNOWN)
+    arrival = arrivals_of(model, now=timezone.now()).model
+    seen = seen_probability(
+        arrival, kind=kind, p_gate=p_gate, propensity=propensity, verdict=verdict, age=age.astype(np.float64)
+    )
+    known &= seen >= LEAST * propensity
+    champion = np.array([cell[5] == model.champion_id for cell in cells], dtype=bool)
+    return Labelled(np.where(known, right, np.nan), np.where(known, seen, 0.0), np.where(known, index, -1), champion)
 
 
 def evidence(budget: float, past: samplers.Past, residual: Floats, weight: Floats) -> dict[str, Any]:
@@ -110,12 +122,3 @@ def evidence(budget: float, past: samplers.Past, residual: Floats, weight: Float
         relative = variance / uniform if uniform else None
         found[str(tau)] = {"variance": relative, "reviewed": float(pi.sum()), "budget": float(pi.mean())}
     return {"budget": budget, "labelled": int((weight > 0).sum()), "taus": found}
-
-
-def _arrived(routed: dict[int, Any], known: dict[int, str]) -> dict[str, float]:
-    """Per review kind the share of drawn rows whose label is known by now."""
-    shares = {}
-    for kind in ("gate", "audit"):
-        drawn = [pk for pk, (_, review, *_) in routed.items() if review == kind]
-        shares[kind] = sum(pk in known for pk in drawn) / len(drawn) if drawn else 1.0
-    return shares

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence, surges, watching
+from feedback.arrivals import KEEPS, arrivals_of
 from feedback.monitoring.days import refresh
-from feedback.monitoring.learned import KEEPS, arrivals_of
 from models_registry.doorbells import Doorbell
 from models_registry.models import RegisteredModel
 

@@ -9,10 +9,10 @@ from typing import Any
 from django.utils import timezone
 
 from feedback import alerts
+from feedback.arrivals import arrivals_of
 from feedback.estimators import State, departs, guessed
 from feedback.monitoring import figures
 from feedback.monitoring.figures import Figures, enough
-from feedback.monitoring.learned import arrivals_of
 from feedback.monitoring.reading import read, time_of
 from models_registry.models import RegisteredModel
 from review.terms import capacity_of

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from feedback.arrivals import Arrivals
+from feedback.arrivals import Arrivals, arrivals_of
 from feedback.monitoring import days
 from feedback.monitoring.cells import Chances
-from feedback.monitoring.learned import arrivals_of
 from feedback.monitoring.parts import Part, between, chances_of, inside
 from feedback.monitoring.population import DAY, Flags, Floats, Population, Span, load, since, withdrawn
 from feedback.monitoring.sums import Shape, Sums

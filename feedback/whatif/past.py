@@ -12,8 +12,12 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
+from django.utils import timezone
 from numpy.typing import NDArray
 
+from feedback.arrivals import last_learned, seen_probability
+from feedback.delays import AGREE, LEAST, OVERRIDE
+from feedback.delays import UNKNOWN as NO_VERDICT
 from feedback.estimators.linear import Evidence
 from feedback.estimators.rows import UNKNOWN
 from feedback.whatif.fields import MOST_WHOLE, asks_for_whole, columns_of
@@ -24,8 +28,6 @@ from review.policies import Floats, Integers
 DAY = 86_400.0
 # A shorter stretch of time says nothing about a day.
 SHORTEST = 3_600.0
-# Below this share of arrived labels a review kind carries weights too large to say anything.
-LEAST_ARRIVED = 0.05
 # Reference rows are known by bin; so many rows stand for them.
 MOST_REFERENCE = 10_000
 REVIEWS = np.array(["none", "audit", "gate"])
@@ -89,7 +91,7 @@ def load(model: RegisteredModel, asking: Sequence[policies.Policy], *, last: int
     columns: dict[str, Any] = {name: table[name].astype(np.float64) for name in _FLOATS}
     columns |= {name: table[name].astype(np.int64) for name in _INTEGERS}
     scores = np.stack([table[f"s{place}"].astype(np.float64) for place in range(len(model.classes))], axis=1)
-    labels, seen = _seen(columns)
+    labels, seen = _seen(model, columns)
     ids = columns["id"]
     batch = policies.Batch(
         setting=policy_facts.setting_of(model),
@@ -140,21 +142,24 @@ def _table(model: RegisteredModel, last: int) -> NDArray[Any]:
     return np.frombuffer(found.getbuffer()[_SIGNATURE:-_TRAILER], dtype=np.dtype(row))
 
 
-def _seen(columns: dict[str, Any]) -> tuple[Integers, Floats]:
-    """Labels, -1 where unknown, and the probability that each is known by now: draw times arrival, per review kind.
+def _seen(model: RegisteredModel, columns: dict[str, Any]) -> tuple[Integers, Floats]:
+    """Labels, -1 where unknown, and the probability that each is known by now.
 
-    A row that was not drawn might have become either kind. No label counts while hardly any of a kind has arrived.
+    A label that had hardly a chance to be here would weigh too much to say anything, and does not count.
     """
-    labels, share = columns["label"], {}
-    for kind, code in (("audit", 1), ("gate", 2)):
-        drawn = columns["review"] == code
-        share[kind] = float(np.mean(labels[drawn] != UNKNOWN)) if drawn.any() else 1.0
-    if min(share.values()) < LEAST_ARRIVED:
-        return np.full(labels.size, UNKNOWN), columns["propensity"]
-    gate = columns["p_gate"]
-    either = gate * share["gate"] + (columns["propensity"] - gate) * share["audit"]
-    own = np.where(columns["review"] == 2, share["gate"], share["audit"]) * columns["propensity"]
-    return labels, np.where(columns["review"] == 0, either, own)
+    now = timezone.now()
+    labels, kind = columns["label"], REVIEWS[columns["review"]]
+    agrees = np.where(labels == columns["predicted"], AGREE, OVERRIDE)
+    seen = seen_probability(
+        last_learned(model, now=now).model,
+        kind=kind,
+        p_gate=columns["p_gate"],
+        propensity=columns["propensity"],
+        verdict=np.where(labels == UNKNOWN, NO_VERDICT, agrees),
+        age=np.maximum(now.timestamp() - columns["received"], 0.0),
+    )
+    known = (labels != UNKNOWN) & (seen >= LEAST * columns["propensity"])
+    return np.where(known, labels, UNKNOWN), np.where(seen > 0, seen, columns["propensity"])
 
 
 def _reference(model: RegisteredModel) -> Past:

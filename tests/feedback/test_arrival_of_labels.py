@@ -11,7 +11,8 @@ import pytest
 from django.utils import timezone
 
 from feedback import arrivals, datasets, labels
-from feedback.delays import AGREE, OVERRIDE
+from feedback.delays import AGREE, OVERRIDE, UNKNOWN, ArrivalModel
+from feedback.delays.arrival import Cell
 from models_registry.models import LabelDefinition
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, RoutingDecision
 from tests.feedback.cases import decide, make_case
@@ -100,3 +101,23 @@ def test_a_snapshot_says_how_arrival_was_learned(cast):
     snapshot = datasets.build(snapshot_id=datasets.request_snapshot(model=cast.model, actor="test").pk)
     assert snapshot.query["arrival"]["labelled"] == {"audit": 1}
     assert snapshot.query["arrival"]["shifted"] is False
+
+
+def test_a_row_without_a_label_might_have_become_either_kind_and_one_with_it_knows_its_verdict():
+    cells = {
+        (("gate",), UNKNOWN): Cell(20, np.array([10.0]), np.array([1.0])),
+        (("audit",), UNKNOWN): Cell(20, np.array([100.0]), np.array([1.0])),
+        (("audit",), AGREE): Cell(20, np.array([40.0]), np.array([1.0])),
+        (("audit",), OVERRIDE): Cell(20, np.array([400.0]), np.array([1.0])),
+    }
+    model = ArrivalModel({"gate": 10.0, "audit": 100.0}, {("audit",): 0.9}, cells)
+    found = arrivals.seen_probability(
+        model,
+        kind=np.array(["none", "audit", "audit", "audit"]),
+        p_gate=np.array([0.2, 0.0, 0.0, 0.0]),
+        propensity=np.full(4, 0.5),
+        verdict=np.array([UNKNOWN, UNKNOWN, AGREE, OVERRIDE]),
+        age=np.full(4, 20.0),
+    )
+    expected = [0.2 * 1.0 + 0.3 * 0.9 * 0.2, 0.5 * 0.9 * 0.2, 0.5 * 0.9 * 0.5, 0.5 * 0.9 * 0.05]
+    assert found == pytest.approx(expected)
