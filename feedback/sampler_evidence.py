@@ -39,13 +39,12 @@ Floats = NDArray[np.float64]
 class Labelled:
     """Of N past rows: ``right`` whether the model's answer was the label, ``seen`` the probability that the
     label is known by now; both (N,), nan and 0 where it is not known. ``place`` is the label's class index,
-    -1 where it is not known, ``champion`` whether the version that serves now made the prediction.
+    -1 where it is not known.
     """
 
     right: Floats
     seen: Floats
     place: NDArray[np.int64]
-    champion: NDArray[np.bool_]
 
     @property
     def weight(self) -> Floats:
@@ -69,28 +68,32 @@ def fit_due() -> int:
 def fit(model: RegisteredModel) -> SamplerFit | None:
     """Solve the model's live sampler, with what its labelled rows say where they say anything.
 
-    They tell the temperature of the champion's scores and, where the policy leaves it open, tau.
+    They tell the temperature of the champion's scores and, where the policy leaves it open, tau; labels of other
+    versions tell nothing about the champion.
     """
-    policy = samplers.sampler_of(samplers.live_policy(model))
-    if policy is None:
+    version = samplers.live_policy(model)
+    policy = samplers.sampler_of(version)
+    if version is None or policy is None:
         return None
     past = samplers.past_of(model, policy)
     if past.scores is None or past.predicted is None:
-        return samplers.refit(model=model)
+        return samplers.refit(model=model, policy=version)
     labelled = labels_of(model, past.ids)
-    known = (labelled.place >= 0) & labelled.champion
-    trust = temperature(past.scores[known], labelled.place[known], labelled.weight[known])
+    known, weight = labelled.place >= 0, labelled.weight
+    trust = temperature(past.scores[known], labelled.place[known], weight[known])
     past = past.at(trust)
     residual = residuals(labelled.right, past.guess, labelled.seen)
-    budget, weight, tau = policy.sampling.budget, labelled.weight, None
+    budget, tau = policy.sampling.budget, None
     if policy.sampling.kind == "active" and policy.sampling.tau is None:
         tau = sampling.choose_tau(budget=budget, guess=past.guess, least=past.least, residual=residual, weight=weight)
     told = {"version": model.champion_id, "tau": tau, **evidence(budget, past, residual, weight)}
-    return samplers.refit(model=model, told=samplers.Told(tau=tau, temperature=trust, evidence=told))
+    # The policy that was read: another may be live by now, with another budget.
+    told_of = samplers.Told(tau=tau, temperature=trust, evidence=told)
+    return samplers.refit(model=model, policy=version, told=told_of)
 
 
 def labels_of(model: RegisteredModel, ids: tuple[int, ...]) -> Labelled:
-    """The standing review labels of drawn rows, in the order of the prediction ids."""
+    """The standing review labels of drawn rows that the champion answered, in the order of the prediction ids."""
     with connection.cursor() as cursor:
         cursor.execute(_LABELLED, {"ids": list(ids)})
         rows = {row[0]: row[1:] for row in cursor.fetchall()}
@@ -106,8 +109,8 @@ def labels_of(model: RegisteredModel, ids: tuple[int, ...]) -> Labelled:
         arrival, kind=kind, p_gate=p_gate, propensity=propensity, verdict=verdict, age=age.astype(np.float64)
     )
     known &= seen >= LEAST * propensity
-    champion = np.array([cell[5] == model.champion_id for cell in cells], dtype=bool)
-    return Labelled(np.where(known, right, np.nan), np.where(known, seen, 0.0), np.where(known, index, -1), champion)
+    known &= np.array([cell[5] == model.champion_id for cell in cells], dtype=bool)
+    return Labelled(np.where(known, right, np.nan), np.where(known, seen, 0.0), np.where(known, index, -1))
 
 
 def evidence(budget: float, past: samplers.Past, residual: Floats, weight: Floats) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 
 from models_registry.models import DatabaseNow, ReferenceProfile, RegisteredModel
 from review import policies, policy_facts, sampling
-from review.models import PolicyVersion, Prediction, RoutingControl, RoutingDecision, SamplerFit
+from review.models import PolicyVersion, Prediction, RoutingControl, SamplerFit
 from review.policies import Floats, Integers
 
 LONGEST = timedelta(days=1)
+OF_CHAMPION = Q(champion=F("model__champion")) | Q(champion=None, model__champion=None)
 # Fewer routed predictions say less than the reference rows.
 FEWEST = 100
 
@@ -79,6 +80,7 @@ def refit(
     return SamplerFit.objects.create(
         model=model,
         policy=version,
+        champion_id=model.champion_id,
         kind=fit.kind,
         parameters=fit.document(),
         rows=len(past.ids),
@@ -109,8 +111,9 @@ def sampler_of(version: PolicyVersion | None) -> policies.Policy | None:
 
 
 def newest(policy_ids: list[int]) -> dict[int, SamplerFit]:
-    """The newest fit of each of these policies that has one, by policy id."""
-    fits = SamplerFit.objects.filter(policy__in=policy_ids).order_by("policy_id", "-id").distinct("policy_id")
+    """The newest fit to the present champion of each of these policies that has one, by policy id."""
+    fits = SamplerFit.objects.filter(OF_CHAMPION, policy__in=policy_ids)
+    fits = fits.order_by("policy_id", "-id").distinct("policy_id")
     return {fit.policy_id: fit for fit in fits}
 
 
@@ -119,26 +122,34 @@ def fit_of(row: SamplerFit) -> sampling.Fit:
 
 
 def is_due(model: RegisteredModel) -> bool:
-    """Whether the live sampler should be solved anew: it never was, a day ago, or on half of the traffic by now."""
+    """Whether the live sampler should be solved anew: never for this champion, a day ago, on half of the traffic."""
     version = live_policy(model)
     if sampler_of(version) is None:
         return False
     fresh = Q(fitted_at__gt=DatabaseNow() - LONGEST)
-    last = SamplerFit.objects.filter(policy=version).filter(fresh).order_by("-id").first()
+    last = SamplerFit.objects.filter(OF_CHAMPION, fresh, policy=version).order_by("-id").first()
     if last is None:
         return True
     most = settings.REVIEWHUB["SAMPLER_ROWS"]
     wanted = max(2 * last.rows, FEWEST)
-    return bool(wanted <= most and RoutingDecision.objects.filter(model=model)[:wanted].count() >= wanted)
+    return bool(wanted <= most and _routed(model)[:wanted].count() >= wanted)
 
 
 def past_of(model: RegisteredModel, policy: policies.Policy) -> Past:
-    """The newest routed predictions as the policy would meet them; where hardly any are, the reference rows."""
+    """The champion's newest routed predictions as the policy would meet them; hardly any: its reference rows.
+
+    Without these either, the predictions of whatever version there were.
+    """
     setting = policy_facts.setting_of(model)
-    routed = Prediction.objects.filter(model=model, routing__isnull=False).order_by("-id")
-    rows = list(routed.values(*policy_facts.COLUMNS)[: settings.REVIEWHUB["SAMPLER_ROWS"]])
+    most = settings.REVIEWHUB["SAMPLER_ROWS"]
+    rows = list(_routed(model).values(*policy_facts.COLUMNS)[:most])
     if len(rows) < FEWEST:
-        return _reference(model, policy, setting)
+        reference = _reference(model, policy, setting)
+        rows = (
+            [] if reference.guess.size else list(_routed(model, any_version=True).values(*policy_facts.COLUMNS)[:most])
+        )
+        if len(rows) < FEWEST:
+            return reference
     policy_facts.add_features(rows, {model.pk: [policy]})
     batch = policy_facts.batch_of(setting, rows)
     return Past(
@@ -162,6 +173,12 @@ def reference_confidence(model: RegisteredModel) -> tuple[Floats, Floats]:
     counts = np.array(found["counts"], dtype=np.float64)
     middles = (np.arange(counts.size) + 0.5) / counts.size
     return middles[counts > 0], counts[counts > 0]
+
+
+def _routed(model: RegisteredModel, *, any_version: bool = False) -> QuerySet[Prediction]:
+    """Routed predictions, newest first, of the champion or of any version."""
+    routed = Prediction.objects.filter(model=model, routing__isnull=False).order_by("-id")
+    return routed if any_version or model.champion_id is None else routed.filter(version=model.champion_id)
 
 
 def _reference(model: RegisteredModel, policy: policies.Policy, setting: policies.Setting) -> Past:

@@ -218,10 +218,18 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
 
 
 def _is_thin(sums: Totals, first: Floats, kishes: Floats) -> bool:
-    """Whether the labels are a plain sample with hardly any of the rarer answer, over all classes that count."""
+    """Whether the labels are a plain sample with hardly any of the rarer answer, over all classes that count.
+
+    They must weigh about alike, and about what a row of the population would: where rows of low propensity
+    happen to be missing, the labels that are there are alike and tell nothing of the others.
+    """
     alike = float(kishes.sum()) >= ALIKE * float(sums.seen[:, 1].sum())
+    # The mean of 1 / q over labels, and over all rows whose label matters.
+    labelled = float(sums.first[0, 0]) / max(float(sums.counts[3]), 1.0)
+    everyone = 1.0 + float(sums.model[0, 0]) / max(float(sums.target[0, 0]), 1.0)
     share = np.clip(first, 0.0, 1.0)
-    return alike and float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
+    few = float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
+    return alike and labelled >= ALIKE * everyone and few
 
 
 def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from models_registry.models import DatabaseNow, RegisteredModel
+from models_registry.models import DatabaseNow, ModelVersion, RegisteredModel
 from review.models.prediction import Prediction
 
 
@@ -31,6 +31,8 @@ class SamplerFit(models.Model):
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="sampler_fits")
     policy = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="sampler_fits")
+    # Whose scores it was solved on; another champion's traffic is not routed by it.
+    champion = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=10)
     parameters = models.JSONField()
     rows = models.PositiveIntegerField()

@@ -191,3 +191,19 @@ def test_the_interval_of_a_loss_covers_at_few_labels(metric, labels):
     student, normal = _few()[metric, labels].T
     assert np.mean(student) >= 0.915
     assert np.mean(student) >= np.mean(normal)
+
+
+def test_labels_of_the_likely_rows_alone_are_no_plain_sample_of_all():
+    """100 rows drawn by half and 60 hardly ever: where none of the 60 came, nobody knows how they did."""
+    rng = np.random.default_rng(31)
+    likely = np.arange(160) < 100
+    confidence, propensity = np.where(likely, 0.7, 0.95), np.where(likely, 0.5, 0.03)
+    shown = []
+    for _ in range(400):
+        truth = (rng.random(160) > confidence).astype(np.int64)
+        outputs = Outputs(np.column_stack([confidence, 1 - confidence]), np.zeros(160, dtype=np.int64), 1)
+        labels = np.where(rng.random(160) < propensity, truth, UNKNOWN)
+        found, right = measure("accuracy", outputs, labels, propensity), float(np.mean(truth == 0))
+        if found.state is State.OK:
+            shown.append(found.low <= right <= found.high)
+    assert len(shown) == 0 or np.mean(shown) >= 0.93

@@ -159,3 +159,22 @@ def test_fits_are_never_changed(cast: Cast) -> None:
     activate(cast, ACTIVE)
     with pytest.raises(DatabaseError), transaction.atomic():
         SamplerFit.objects.update(rows=3)
+
+
+def test_another_champion_is_not_routed_by_the_fit_to_the_one_before(cast: Cast) -> None:
+    policy = activate(cast, ACTIVE)
+    send(cast, 400)
+    assert samplers.refit(model=cast.model) is not None
+    assert not samplers.is_due(cast.model)
+    assert policy.pk in samplers.newest([policy.pk])
+    other = ModelVersion.objects.create(
+        model=cast.model, version="2", contract=cast.version.contract, state="ready", created_by="test"
+    )
+    RegisteredModel.objects.filter(pk=cast.model.pk).update(champion=other)
+    cast.model.refresh_from_db()
+    assert samplers.newest([policy.pk]) == {}
+    assert samplers.is_due(cast.model)
+    send(cast, 20, first=10_000)
+    decision = RoutingDecision.objects.order_by("-prediction_id").first()
+    assert decision is not None
+    assert (decision.sampler_fit_id, decision.model_guess) == (None, decision.prediction.confidence)
