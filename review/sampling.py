@@ -176,20 +176,6 @@ def choose_tau(*, budget: float, guess: Floats, least: Floats, residual: Floats,
     return best
 
 
-def planned_half_width(variance: Floats, propensity: Floats, *, z: float = 1.959964) -> float:
-    """Half the width of the interval of a mean that these propensities will give, before any label.
-
-    ``V = N^-2 sum (1 - pi) / pi * variance`` with the expected squared residual of each row, m (1 - m) for
-    accuracy under a calibrated guess. Raises ValueError where a propensity is zero: nothing is known there.
-
-    >>> round(planned_half_width(np.full(1000, 0.09), np.full(1000, 0.1)), 4)
-    0.0558
-    """
-    if np.any(propensity <= 0):
-        raise ValueError("a row with propensity zero can never be estimated")
-    return float(z * np.sqrt(np.sum((1 - propensity) / propensity * variance)) / variance.size)
-
-
 def _active(budget: float, guess: Floats, least: Floats, share: Floats, level: float, tau: float) -> Fit:
     """pi = max(least, c u, tau level): tau = 1 is uniform review under the same gates and floors."""
     u = uncertainty(guess)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from feedback.estimators.metrics import PROPORTIONS, ratios
 from feedback.simulation import lateness, relearning, reviewing
 from feedback.simulation.plain import plain_width, remainder_width
 from feedback.simulation.routes import Evidence, Flags, Floats, Integers, Route, Rows, Setup, draws_of, route, rows_at
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS = ("accuracy", "precision", "recall", "cost", "brier", AUTO_ACCEPTED_ERROR)
 UNKNOWN = -1
@@ -73,17 +77,31 @@ def replicate(setup: Setup, number: int) -> Replication:
     }
     uniform = draws < routes["uniform"].window
     arrivals = _arrivals(setup, routes, window=window, past=past, said=said, draws=draws, rng=rng)
+    test = _test(setup, order[size : 2 * size], past, rng)
     runs = {}
     for name in options.policies:
-        drawn = draws < routes[name].window
+        drawn, arrived = draws < routes[name].window, arrivals.get(name)
         relearnt = {}
-        if setup.inputs is not None and number < relearning.WINDOWS:
+        if test is not None and setup.inputs is not None and number < relearning.WINDOWS:
+            known = drawn if arrived is None else arrived.here
             relearnt = relearning.relearn(
-                setup.inputs.iloc[order[:size]], said, drawn=drawn, propensity=routes[name].window, uniform=uniform,
-                test=(setup.inputs.iloc[order[size : 2 * size]], past.labels, past.scores), classes=len(setup.classes),
+                setup.inputs.iloc[order[:size]], said, drawn=known, propensity=routes[name].window, uniform=uniform,
+                test=test, classes=len(setup.classes),
             )  # fmt: skip
-        runs[name] = _run(setup, window, said, drawn, routes[name].window, arrivals.get(name), relearnt)
+        runs[name] = _run(setup, window, said, drawn, routes[name].window, arrived, relearnt)
     return Replication(runs, _plain(setup, window, uniform), _caught(window, uniform))
+
+
+def _test(
+    setup: Setup, places: Integers, past: Rows, rng: np.random.Generator
+) -> tuple[pd.DataFrame, Integers, Floats] | None:
+    """Rows that no policy saw, in the world as it is at the window's end; None where nothing is fitted."""
+    if setup.inputs is None:
+        return None
+    labels = past.labels
+    if setup.options.drift == "concept":
+        labels = reviewing.drifted(labels, past.scores.max(axis=1), len(setup.classes), rng, since=0.0)
+    return setup.inputs.iloc[places], labels, past.scores
 
 
 def _said(setup: Setup, window: Rows, rng: np.random.Generator) -> Integers:

@@ -25,10 +25,15 @@ PAST, WINDOW = 50.0, 10.0
 DAY = 86_400.0
 
 
-def drifted(labels: Integers, confidence: Floats, classes: int, rng: np.random.Generator) -> Integers:
-    """The labels of a window in time order once the concept has drifted where the champion is surest."""
+def drifted(
+    labels: Integers, confidence: Floats, classes: int, rng: np.random.Generator, *, since: float = 0.5
+) -> Integers:
+    """The labels of rows in time order once the concept has drifted where the champion is surest.
+
+    ``since``: after which share of the rows.
+    """
     sure = confidence >= np.quantile(confidence, 1 - SUREST)
-    late = np.arange(labels.size) >= labels.size // 2
+    late = np.arange(labels.size) >= round(since * labels.size)
     changed = sure & late & (rng.random(labels.size) < CHANGED)
     return np.where(changed, _other(labels, classes, rng), labels)
 

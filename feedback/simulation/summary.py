@@ -20,8 +20,8 @@ NOTHING = 1e-9
 def summarise(replications: Sequence[Replication]) -> dict[str, Any]:
     """Per policy the metrics over all replications, the share reviewed, and errors caught against uniform review.
 
-    Every figure is a fraction. An interval that cannot be computed says nothing, so it covers and has no
-    width; a replication in which the metric itself is undefined takes no part.
+    Every figure is a fraction. Replications in which the metric is undefined, or its interval cannot be computed,
+    take no part; ``computed`` is the share of the others.
     """
     first = replications[0]
     plain = {metric: _mean(np.array([one.plain[metric] for one in replications])) for metric in METRICS}
@@ -60,20 +60,21 @@ def _figures(cells: Sequence[Cell], plain: float | None) -> dict[str, Any]:
         "naive_bias": _mean((naive - truth)[defined]),
         "naive_coverage": _covered(truth, naive_low, naive_high),
         "effective_n": _mean(np.array([cell.effective_n for cell in cells])),
+        "computed": _mean((~np.isnan(low))[defined].astype(np.float64)),
         "published": _mean(np.array([float(cell.published) for cell in cells])),
     }
 
 
 NAMES = (
     "truth", "bias", "coverage", "width", "width_vs_uniform", "naive_bias", "naive_coverage", "effective_n",
-    "published",
+    "computed", "published",
 )  # fmt: skip
 
 
 def _covered(truth: Floats, low: Floats, high: Floats) -> float | None:
-    defined = ~np.isnan(truth)
+    known = ~np.isnan(truth) & ~np.isnan(low)
     inside = (low - NOTHING <= truth) & (truth <= high + NOTHING)
-    return _mean(np.where(np.isnan(low), True, inside)[defined].astype(np.float64))
+    return _mean(inside[known].astype(np.float64))
 
 
 def _mean(values: Floats) -> float | None:

@@ -12,6 +12,9 @@ from tests.acceptance import intervals, made, people, time
 from tests.acceptance.checks import FULL, Check, Size, line
 
 IDENTITIES = "tests/feedback/test_estimator_identities.py"
+BY_WORKER = (
+    "tests/loop/test_routing_by_worker.py::test_a_worker_reviews_predictions_as_often_as_their_stored_propensity_says"
+)
 
 
 def identities(size: Size) -> list[Check]:
@@ -20,8 +23,18 @@ def identities(size: Size) -> list[Check]:
     return [Check("A20", "identities that do not hold", float(done.returncode), high=0.0)]
 
 
+def through_a_worker(size: Size) -> list[Check]:
+    """100,000 predictions through Celery: the reviews of each tenth of propensity within 3 sigma."""
+    environment = {**os.environ, "ROUTED_ROWS": "100000"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", BY_WORKER], capture_output=True, check=False, env=environment
+    )
+    return [Check("freq", "100,000 through a worker: runs in which a tenth is off", float(done.returncode), high=0.0)]
+
+
 EXPERIMENTS = (
     identities,
+    through_a_worker,
     people.propensity_audits,
     people.no_support,
     lambda size: intervals.coverage_bias_and_width("made", size),

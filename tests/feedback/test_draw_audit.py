@@ -31,21 +31,21 @@ def _solved() -> sampling.Fit:
 SAMPLER = _solved()
 
 
-def _windows():
+def windows(runs: int = RUNS):
     rng = np.random.default_rng(20260301)
-    for _ in range(RUNS):
+    for _ in range(runs):
         guess, tier = _traffic(rng)
         yield rng, guess, _propensities(guess, tier)
 
 
 def test_draws_that_keep_their_probabilities_raise_no_alarm():
-    alarms = [propensity_audit(m, pi, rng.random(N) < pi).alarm for rng, m, pi in _windows()]
+    alarms = [propensity_audit(m, pi, rng.random(N) < pi).alarm for rng, m, pi in windows()]
     assert np.mean(alarms) <= 0.01
 
 
 def test_hard_reviews_that_vanish_are_found():
     alarms = []
-    for rng, m, pi in _windows():
+    for rng, m, pi in windows():
         vanished = (m < np.median(m)) & (rng.random(N) < 0.15)
         alarms.append(propensity_audit(m, pi, (rng.random(N) < pi) & ~vanished).alarm)
     assert np.mean(alarms) >= 0.95
@@ -54,7 +54,7 @@ def test_hard_reviews_that_vanish_are_found():
 def test_propensities_recomputed_from_todays_policy_are_found():
     alarms = []
     early = np.arange(N) < N // 2
-    for rng, m, pi in _windows():
+    for rng, m, pi in windows():
         # Until the middle of the window the policy was another: the unsure for certain, 3 % of the rest.
         logged = np.where(early, np.where(m < 0.6, 1.0, 0.03), pi)
         drawn = rng.random(N) < logged

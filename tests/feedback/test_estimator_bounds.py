@@ -27,7 +27,7 @@ REPLICATIONS = 150
 N = 1_500
 
 
-def _without_slice(rng: np.random.Generator, share: float = 0.4) -> Traffic:
+def without_slice(rng: np.random.Generator, share: float = 0.4) -> Traffic:
     """Half of the unsure rows are reviewed, the sure ones never; and the sure ones are worse than they look."""
     made = traffic(rng, N, 0.3, drift=0.8)
     sure = made.outputs.scores.max(axis=1)
@@ -41,7 +41,7 @@ def _runs() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(20261)
     found = {metric: np.empty((REPLICATIONS, 5)) for metric in BOUNDED}
     for run in range(REPLICATIONS):
-        made = _without_slice(rng)
+        made = without_slice(rng)
         on = made.propensity > 0
         for metric in BOUNDED:
             got = measure(metric, made.outputs, made.labels, made.propensity, drawn=made.drawn)
@@ -66,7 +66,7 @@ def test_an_estimate_that_is_silent_about_the_rest_is_wrong_and_sure_of_it():
 
 
 def test_the_share_without_support_is_told():
-    made = _without_slice(np.random.default_rng(3))
+    made = without_slice(np.random.default_rng(3))
     found = measure("accuracy", made.outputs, made.labels, made.propensity)
     assert found.unsupported_share == pytest.approx(np.mean(made.propensity == 0), abs=1e-12)
     left = ~made.drawn
@@ -78,7 +78,7 @@ def test_the_share_without_support_is_told():
 
 @pytest.mark.parametrize("metric", BOUNDED[:-1])
 def test_where_all_other_rows_are_known_the_bounds_are_the_worst_and_the_best_case(metric):
-    made = _without_slice(np.random.default_rng(4))
+    made = without_slice(np.random.default_rng(4))
     known = made.propensity > 0
     labels, propensity = np.where(known, made.truth, UNKNOWN), known.astype(float)
     low, high = measure(metric, made.outputs, labels, propensity).bounds
@@ -95,7 +95,7 @@ def test_where_all_other_rows_are_known_the_bounds_are_the_worst_and_the_best_ca
 
 
 def test_what_has_no_worst_case_has_no_bounds_and_what_has_no_label_all_of_them():
-    made = _without_slice(np.random.default_rng(5))
+    made = without_slice(np.random.default_rng(5))
     assert measure("log_loss", made.outputs, made.labels, made.propensity).bounds is None
     nobody = np.full(N, UNKNOWN)
     assert measure("recall", made.outputs, nobody, made.propensity).bounds == (0.0, 1.0)

@@ -17,6 +17,8 @@ from feedback.estimators import Outputs
 from feedback.estimators.metrics import ratios
 from feedback.simulation import lateness, reviewing, routes
 from feedback.simulation.plain import plain_width
+from feedback.simulation.replication import Cell, Run
+from feedback.simulation.summary import summarise
 from review.policies import Facts, faults
 from review.vocabulary import Vocabulary
 from tests.acceptance import made
@@ -38,7 +40,7 @@ def test_every_policy_keeps_to_the_budget_and_every_figure_is_there(found: dict[
         for figures in policy["metrics"].values():
             assert set(figures) == {
                 "truth", "bias", "coverage", "width", "width_vs_uniform", "naive_bias", "naive_coverage",
-                "effective_n", "published",
+                "effective_n", "computed", "published",
             }  # fmt: skip
 
 
@@ -187,3 +189,14 @@ def test_a_policy_document_of_the_simulation_has_no_fault() -> None:
         for budget in (0.02, 0.15, 0.6):
             for tier in (0.0, 0.13, 0.9):
                 assert faults(routes.document(name, budget=budget, tier_share=tier), facts) == []
+
+
+def test_an_interval_that_could_not_be_computed_covers_nothing_and_is_told() -> None:
+    nothing = Cell(0.5, *[float("nan")] * 6, effective_n=0.0, published=False)
+    wrong = Cell(0.5, 0.1, 0.0, 0.2, 0.1, 0.0, 0.2, effective_n=40.0, published=True)
+    cells = dict.fromkeys(simulation.METRICS, wrong)
+    none = dict.fromkeys(simulation.METRICS, nothing)
+    plain = dict.fromkeys(simulation.METRICS, 0.1)
+    runs = [simulation.Replication({"active": Run(found, 0.15, 0.2, {})}, plain, 0.2) for found in [cells, *[none] * 9]]
+    accuracy = summarise(runs)["active"]["metrics"]["accuracy"]
+    assert (accuracy["coverage"], accuracy["computed"], accuracy["published"]) == (0.0, 0.1, 0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,8 @@ from tests.conftest import prediction_body
 from tests.review.received import receive
 
 pytestmark = pytest.mark.loop
-ROWS = 3_000
+# The acceptance experiment sends 100,000.
+ROWS = int(os.environ.get("ROUTED_ROWS", "3000"))
 POLICY: dict[str, Any] = {
     "review": [{"name": "low_confidence", "when": {"field": "confidence", "lt": 0.53}, "p": 1.0, "kind": "gate"}],
     "sampling": {"kind": "active", "budget": 0.25, "tau": 0.5},
@@ -54,7 +56,7 @@ def test_a_worker_reviews_predictions_as_often_as_their_stored_propensity_says(s
     policy_versions.activate(policy=policy, actor="test")
     receive_many(model, rng.uniform(0.5, 1.0, ROWS), first=500)
     waiting = Prediction.objects.filter(status="received")
-    running.eventually(lambda: not waiting.exists(), "everything is routed", seconds=60)
+    running.eventually(lambda: not waiting.exists(), "everything is routed", seconds=60 + ROWS / 200)
     rows = RoutingDecision.objects.filter(policy=policy).values_list("propensity", "review", "sampler_fit")
     propensity, review, fits = (np.array(column) for column in zip(*rows, strict=True))
     assert len(propensity) == ROWS
