@@ -58,8 +58,8 @@ POLICY: dict[str, Any] = {
         },
         {"name": "high_risk", "when": {"field": "risk", "gte": 40}, "p": 1.0, "kind": "gate", "priority": 8},
     ],
-    "sampling": {"kind": "uniform", "budget": 0.12},
-    "audit_floor": 0.08,
+    "sampling": {"kind": "active", "budget": 0.2, "tau": "auto"},
+    "audit_floor": 0.05,
     "hold": {"timeout_seconds": 86400, "on_timeout": "refuse"},
 }
 CONTRACT: dict[str, Any] = {
