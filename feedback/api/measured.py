@@ -139,7 +139,7 @@ _CURVE = {"type": "array", "items": document(seconds=_NUMBER, share=_NUMBER)}
 _COHORTS = {
     **_LIST,
     "description": "by week; a point is null while the curve has not reached it",
-    "items": document(week=TEXT, n=WHOLE, ended=WHOLE, p50=NUMBER_OR_NULL, p90=NUMBER_OR_NULL),
+    "items": document(week=TEXT, n=WHOLE, ended=WHOLE, p50=NUMBER_OR_NULL, p90=NUMBER_OR_NULL, curve=_CURVE),
 }
 _REVIEWS = document(drawn=WHOLE, decided=WHOLE, curve=_CURVE, cohorts=_COHORTS)
 _LOST = {**WHOLE, "description": "not expected to be labelled any more"}
