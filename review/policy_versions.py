@@ -6,7 +6,7 @@ ledger, and routing reads the rows for each batch, so that no message has to arr
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from review import policies, policy_facts, samplers
 from review.models import PolicyVersion, RoutingControl
 
 LONGEST_NOTE = 500
+LONGEST_SWITCH = timedelta(days=3653)
 SWEEPER = "worker"
 
 
@@ -55,8 +56,8 @@ def activate(*, policy: PolicyVersion, actor: str) -> RoutingControl:
             before = control.active.number if control.active else None
             control.active = policy
             _save(control, actor, "active")
-            samplers.refit(model=policy.model, policy=policy)
             _record(policy, actor, "policy.activated", {"previous": before})
+        samplers.refit(model=policy.model, policy=policy)
     return control
 
 
@@ -97,8 +98,11 @@ def set_kill_switch(
         if expires_at is not None:
             if not on:
                 raise Invalid(errors=[Fault("/expires_at", "not_allowed", "only a switch that is on expires")])
-            if expires_at <= _now(control):
+            now = _now(control)
+            if expires_at <= now:
                 raise Invalid(errors=[Fault("/expires_at", "out_of_range", "this time has passed")])
+            if expires_at > now + LONGEST_SWITCH:
+                raise Invalid(errors=[Fault("/expires_at", "out_of_range", "at most ten years ahead")])
         control.kill_switch = on
         control.kill_switch_reason = reason
         control.kill_switch_expires_at = expires_at

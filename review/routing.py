@@ -65,8 +65,9 @@ def route_batch(*, limit: int) -> int:
     rows: list[Row] = []
     try:
         with transaction.atomic():
-            rows = _claim(limit)
-            fresh = [row for row in rows if not row["routing_attempts"]]
+            # Rows that failed before never stand before those that did not.
+            fresh = _claim(limit, routing_attempts=0)
+            rows = fresh + _claim(limit - len(fresh), routing_attempts__gt=0)
             _route(fresh)
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
         raise
@@ -78,6 +79,9 @@ def route_batch(*, limit: int) -> int:
 
 
 def _claim(limit: int, **only: Any) -> list[Row]:
+    """Lock up to so many of the predictions that have waited longest and that nobody else has locked."""
+    if limit <= 0:
+        return []
     waiting = Prediction.objects.filter(status=Prediction.Status.RECEIVED, **only).order_by("id")
     return list(waiting.select_for_update(skip_locked=True, no_key=True).values(*COLUMNS)[:limit])
 
@@ -113,12 +117,21 @@ def _route_alone(prediction_id: int) -> int:
         raise
     except Exception:
         logger.exception("prediction %d could not be routed", prediction_id)
+    most = settings.REVIEWHUB["ROUTING_ATTEMPTS"]
     with transaction.atomic():
         rows = _claim(1, pk=prediction_id)
-        Prediction.objects.filter(pk__in=[row["id"] for row in rows]).update(routing_attempts=F("routing_attempts") + 1)
-    if rows and rows[0]["routing_attempts"] + 1 >= settings.REVIEWHUB["ROUTING_ATTEMPTS"]:
+        tried = Prediction.objects.filter(pk__in=[row["id"] for row in rows], routing_attempts__lt=most)
+        tried.update(routing_attempts=F("routing_attempts") + 1)
+    if not rows or rows[0]["routing_attempts"] + 1 < most:
+        return 0
+    try:
         return _give_up(prediction_id)
-    return 0
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        raise
+    except Exception:
+        # Whatever is wrong with its model, the others' predictions are not held up; it is tried again.
+        logger.exception("prediction %d could not even be held", prediction_id)
+        return 0
 
 
 def _give_up(prediction_id: int) -> int:

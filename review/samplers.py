@@ -14,7 +14,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
-from models_registry.models import DatabaseNow, ReferenceProfile, RegisteredModel
+from models_registry.models import DatabaseNow, ModelVersion, ReferenceProfile, RegisteredModel
 from review import policies, policy_facts, sampling
 from review.models import PolicyVersion, Prediction, RoutingControl, SamplerFit
 from review.policies import Floats, Integers
@@ -87,6 +87,12 @@ def refit(
         least=float(np.average(past.least, weights=past.weight)) if past.least.size else None,
         evidence=dict(told.evidence),
     )
+
+
+def follow_champion(model: RegisteredModel) -> SamplerFit | None:
+    """Solve the live sampler for the model's present champion, once another version has become it."""
+    model.refresh_from_db(fields=["champion"])
+    return refit(model=model)
 
 
 def foreseen(model: RegisteredModel, policy: policies.Policy, past: Past) -> sampling.Fit:
@@ -164,9 +170,12 @@ def past_of(model: RegisteredModel, policy: policies.Policy) -> Past:
 def reference_confidence(model: RegisteredModel) -> tuple[Floats, Floats]:
     """The champion's confidence on its reference rows: the middle of each bin and how many rows it holds.
 
-    Both (B,), without empty bins; no bin where the champion has no profile of scores.
+    Before there is a champion, that of the newest version. Both (B,), without empty bins; no bin where the version
+    has no profile of scores.
     """
-    profile = ReferenceProfile.objects.filter(version=model.champion_id).first()
+    ready = ReferenceProfile.objects.filter(version__model=model, version__state=ModelVersion.State.READY)
+    own = ready if model.champion_id is None else ready.filter(version=model.champion_id)
+    profile = own.order_by("-version_id").first()
     found = profile.document.get("confidence") if profile is not None else None
     if found is None:
         return np.zeros(0), np.zeros(0)

@@ -138,7 +138,8 @@ class _Fit:
 class _First:
     """The ratios (R,) before tuning; ``scale`` is what 1 more of A adds to N times the figure, 0 if not ``valid``.
 
-    ``thin``: so few rows gave the rarer answer of a proportion that no guess takes part.
+    ``plain``: the labels of a proportion are a plain sample; ``thin``: and so few of them gave the rarer answer
+    that no guess takes part.
     """
 
     ratios: Floats
@@ -146,6 +147,7 @@ class _First:
     scale: Floats
     kishes: Floats
     valid: Flags
+    plain: bool
     thin: bool
 
     @property
@@ -163,12 +165,13 @@ def _first(sums: Totals) -> _First | None:
         return None
     first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
     kishes = np.divide(sums.weighed[:, 0] ** 2, sums.weighed[:, 1], out=np.zeros(parts), where=valid)
-    thin = sums.metric in PROPORTIONS and _is_thin(sums, first, kishes)
+    plain = sums.metric in PROPORTIONS and _is_plain(sums, kishes)
+    thin = plain and _is_thin(first, kishes)
     if thin:
         top, bottom = _weighted_totals(sums, parts)
         first = np.divide(top, bottom, out=np.zeros(parts), where=valid)
     scale = np.divide(_population(sums) / valid.sum(), bottom, out=np.zeros(parts), where=valid)
-    return _First(first, bottom, scale, kishes, valid, thin)
+    return _First(first, bottom, scale, kishes, valid, plain, thin)
 
 
 def _population(sums: Totals) -> float:
@@ -199,10 +202,11 @@ def _fit(sums: Totals) -> _Fit | None:
     # Residuals of a line through the same labels are too small by the parameters that were fitted.
     short = max(kish, 1.0) / max(kish - fitted, 1.0)
     sampling = _form(residual, sums.variance, residual) * short
-    if thin:
-        model = _thin_variance(sums, first, scale, kishes)
-    else:
-        model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
+    model = _form(influence, sums.spread, influence) + _form(miss, sums.model, miss)
+    if start.plain:
+        # What a plain sample says of itself: scores that are far off must not make it worth less.
+        own = _thin_variance(sums, first, scale, kishes)
+        model = own if thin else min(model, own)
     shift = float(sums.target[0] @ h + sums.certain[0] @ x + sums.first[0] @ residual) / n
     high = np.concatenate([h, np.zeros(2 * parts)])
     square = _form(h, sums.target, h) + _form(x, sums.certain, x) + 2 * _form(high, sums.first, residual)
@@ -217,19 +221,23 @@ def _form(x: Floats, sums: Floats, y: Floats) -> float:
     return value if abs(value) > ROUNDING * size else 0.0
 
 
-def _is_thin(sums: Totals, first: Floats, kishes: Floats) -> bool:
-    """Whether the labels are a plain sample with hardly any of the rarer answer, over all classes that count.
+def _is_plain(sums: Totals, kishes: Floats) -> bool:
+    """Whether the labels are a plain sample: they weigh about alike, and about what any row would.
 
-    They must weigh about alike, and about what a row of the population would: where rows of low propensity
-    happen to be missing, the labels that are there are alike and tell nothing of the others.
+    Where rows of low propensity happen to be missing, the labels that are there are alike and tell nothing of
+    the others.
     """
     alike = float(kishes.sum()) >= ALIKE * float(sums.seen[:, 1].sum())
     # The mean of 1 / q over labels, and over all rows whose label matters.
     labelled = float(sums.first[0, 0]) / max(float(sums.counts[3]), 1.0)
     everyone = 1.0 + float(sums.model[0, 0]) / max(float(sums.target[0, 0]), 1.0)
+    return alike and labelled >= ALIKE * everyone
+
+
+def _is_thin(first: Floats, kishes: Floats) -> bool:
+    """Whether a plain sample holds hardly any of the rarer answer, over all classes that count."""
     share = np.clip(first, 0.0, 1.0)
-    few = float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
-    return alike and labelled >= ALIKE * everyone and few
+    return float(kishes @ np.minimum(share, 1.0 - share)) < FEWEST_EVENTS
 
 
 def _weighted_totals(sums: Totals, parts: int) -> tuple[Floats, Floats]:

@@ -6,12 +6,13 @@ Uses the functions that routing and live quality use, on arrays, and writes no r
 from feedback.simulation.champion import train
 from feedback.simulation.replication import METRICS, Replication, replicate
 from feedback.simulation.report import document, setup
-from feedback.simulation.routes import POLICIES, Options, Setup
+from feedback.simulation.routes import POLICIES, TIER_FLOOR, Options, Setup
 from feedback.simulation.table import Table, Unreadable, read
 
 __all__ = [
     "METRICS",
     "POLICIES",
+    "TIER_FLOOR",
     "Options",
     "Replication",
     "Setup",

@@ -42,6 +42,8 @@ def train(table: Table) -> Floats:
         )
     learnt = np.isin(labels, known)
     inputs = encoded(table.features, start)
+    if not len(inputs.columns):
+        raise Unreadable(f"no column has a value in the first {start} rows, which the champion learns from")
     with one_thread():
         model = calibrated(inputs[:start][learnt], labels[learnt], int(counts[known].min()))
     scores = np.full((len(table.labels) - start, len(table.classes)), LEAST_SCORE)
@@ -56,6 +58,9 @@ def encoded(features: pd.DataFrame, start: int) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name in features.columns:
         column = features[name]
+        # A column that the rows to learn from do not fill cannot be learnt from.
+        if not (column[:start].notna() & (column[:start] != "")).any():
+            continue
         if column.dtype == np.float64:
             columns[name] = column
         else:

@@ -27,6 +27,10 @@ def plain_width(ratios: list[Ratio], labels: Integers, *, of: int, proportion: b
         n = float(b.sum())
         if n <= 0:
             return float("nan")
+        if reviewed >= 1:
+            # All are known; nothing is left to chance.
+            widths.append(0.0)
+            continue
         if proportion:
             low, high = wilson(float(a.sum() / n), n / (1 - reviewed))
             widths.append(high - low)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A fifth is learnt from; a window of two fifths needs this many rows to hold more than a handful of reviews.
 FEWEST_ROWS = 500
+# What stands for no value in a feature; in the target only an empty cell does, as "None" may be a class.
+NULLS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 MOST_CLASSES = 50
 SEPARATORS = (",", ";", "\t", "|")
 _TIER = re.compile(r"(.+):(lt|lte|gt|gte|eq|ne):(.+)", re.DOTALL)
@@ -55,7 +57,7 @@ def read(
     for name in (target, *hidden, *(column for column, _ in conditions)):
         if name not in frame:
             raise Unreadable(f"{path} has no column {name!r}; it has {', '.join(map(repr, frame.columns))[:300]}")
-    frame = frame[frame[target].notna()].reset_index(drop=True)
+    frame = frame[frame[target].str.strip() != ""].reset_index(drop=True)
     if len(frame) < FEWEST_ROWS:
         raise Unreadable(
             f"{path} has {len(frame)} rows with a value of {target!r}; at least {FEWEST_ROWS} are needed: a fifth to "
@@ -73,7 +75,7 @@ def read(
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    """All cells as text, nulls as pandas reads them and the lone question mark of many public files."""
+    """All cells as text."""
     import pandas as pd
 
     try:
@@ -81,7 +83,7 @@ def _frame(path: Path) -> pd.DataFrame:
             header = file.readline()
         separator = max(SEPARATORS, key=header.count)
         return pd.read_csv(
-            path, sep=separator, dtype=str, encoding="utf-8-sig", skipinitialspace=True, na_values=["?"]
+            path, sep=separator, dtype=str, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False
         ).rename(columns=lambda name: str(name).strip())
     except (OSError, UnicodeDecodeError) as error:
         raise Unreadable(f"{path} cannot be read: {error}") from None
@@ -103,7 +105,7 @@ def _classes(column: pd.Series[str], target: str, positive: str | None) -> tuple
             raise Unreadable(f"column {target!r} has only the value {positive!r}; two classes are needed")
         return (str(rest), positive), labels, 1
     if len(values) < 2:
-        raise Unreadable(f"column {target!r} has only the value {values[0]!r}; two classes are needed")
+        raise Unreadable(f"column {target!r} has only the value {str(values[0])!r}; two classes are needed")
     if len(values) > MOST_CLASSES:
         raise Unreadable(
             f"column {target!r} has {len(values)} different values, at most {MOST_CLASSES} are classes; "
@@ -120,9 +122,10 @@ def _typed(features: pd.DataFrame) -> pd.DataFrame:
 
     typed: dict[str, Any] = {}
     for name in features.columns:
-        numbers = pd.to_numeric(features[name], errors="coerce")
-        is_number = numbers.notna().sum() == features[name].notna().sum()
-        typed[str(name)] = numbers.astype(np.float64) if is_number else features[name].fillna("").astype(object)
+        cells = features[name].where(~features[name].str.strip().isin(NULLS))
+        numbers = pd.to_numeric(cells, errors="coerce")
+        is_number = numbers.notna().sum() == cells.notna().sum()
+        typed[str(name)] = numbers.astype(np.float64) if is_number else cells.fillna("").astype(object)
     return pd.DataFrame(typed)
 
 
@@ -139,7 +142,7 @@ def _condition(text: str) -> tuple[str, rules.Leaf]:
 
 def _value(cell: Any) -> Any:
     """A number where the text is one, None for a null."""
-    if not isinstance(cell, str):
+    if not isinstance(cell, str) or cell.strip() in NULLS:
         return None
     try:
         number = float(cell)

@@ -18,7 +18,7 @@ from models_registry.forms import ReasonForm
 from models_registry.models import Evaluation, GateResult, ModelVersion, RegisteredModel
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import model_page, page, tell
-from review import policy_versions
+from review import policy_versions, samplers
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -55,6 +55,7 @@ def promote(request: HttpRequest, slug: str, version: str) -> HttpResponse:
             actor=request.user.get_username(),
             evidence={"contract": policy_versions.is_covered(model=found, contract=wanted.contract.document)},
         )
+        samplers.follow_champion(found)
         ring_webhooks()
         messages.success(request, f"{wanted.version} is the champion now. Serving picks it up at its next look.")
     except ReviewHubError as error:
@@ -73,6 +74,7 @@ def rollback(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("model", slug=slug)
     try:
         made = promotion.rollback(model=found, reason=form.cleaned_data["reason"], actor=request.user.get_username())
+        samplers.follow_champion(found)
         ring_webhooks()
         messages.success(request, f"Rolled back: {made.version.version} is the champion again.")
     except ReviewHubError as error:

@@ -16,7 +16,7 @@ from models_registry.api.base import caller, known_parameters, no_body, version_
 from models_registry.errors import Forbidden
 from models_registry.models import ModelVersion
 from models_registry.serializers import ACTIVATION_ANSWER, MODEL, MODEL_ANSWER, champion_body, model_body
-from review import onboarding, policy_versions
+from review import onboarding, policy_versions, samplers
 from review.models import RoutingControl
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class VersionActivation(APIView):
             "policy": RoutingControl.objects.filter(model=model, active__isnull=False).exists(),
         }
         made = promotion.activate(model=model, version=row, evidence=evidence, actor=caller(request).name)
+        samplers.follow_champion(model)
         tasks.ring_webhooks()
         body = {"model": model.slug, "kind": made.kind, **champion_body(row, made)}
         return Response(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -150,6 +151,6 @@ def document_of(request: Request) -> Any:
 
 def _time(text: str) -> Any:
     try:
-        return instant(text.upper())
-    except ValueError as error:
+        return instant(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise Invalid(errors=[Fault("/expires_at", "format", str(error))]) from None

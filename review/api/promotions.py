@@ -12,7 +12,7 @@ from models_registry import promotion, tasks
 from models_registry.access import model_for
 from models_registry.api.base import caller, checked, known_parameters, version_for
 from models_registry.serializers import PROMOTION, PROMOTION_ANSWER, promotion_body
-from review import policy_versions
+from review import policy_versions, samplers
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -43,5 +43,6 @@ class PromotionList(models_registry.api.PromotionList):
             actor=caller(request).name,
             evidence={"contract": policy_versions.is_covered(model=model, contract=version.contract.document)},
         )
+        samplers.follow_champion(model)
         tasks.ring_webhooks()
         return Response(promotion_body(made))

@@ -39,13 +39,13 @@ def solve(
 def on_confidence(policy: Policy) -> Policy:
     """The policy where nothing but the confidence of each row is known.
 
-    Only branches and floors that ask for nothing else take part: of the others nobody can say which share
-    of the traffic they will match.
+    Only rules, branches and floors that ask for nothing else take part: of the others nobody can say which
+    share of the traffic they will match.
     """
     known = {"confidence"}
     return replace(
         policy,
-        rules=(),
+        rules=tuple(rule for rule in policy.rules if rules.fields(rule.when) <= known),
         branches=tuple(branch for branch in policy.branches if rules.fields(branch.when) <= known),
         sampling=replace(
             policy.sampling,

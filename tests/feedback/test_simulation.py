@@ -200,3 +200,32 @@ def test_an_interval_that_could_not_be_computed_covers_nothing_and_is_told() -> 
     runs = [simulation.Replication({"active": Run(found, 0.15, 0.2, {})}, plain, 0.2) for found in [cells, *[none] * 9]]
     accuracy = summarise(runs)["active"]["metrics"]["accuracy"]
     assert (accuracy["coverage"], accuracy["computed"], accuracy["published"]) == (0.0, 0.1, 0.1)
+
+
+def test_empty_columns_and_classes_that_look_like_nulls_are_read_as_they_are(csv: Path) -> None:
+    rows = pd.read_csv(csv)
+    late = np.where(np.arange(900) < 300, "", "7")
+    rows.assign(y=np.where(rows.y == "yes", "None", "low"), empty="", late=late).to_csv(csv, index=False)
+    shown = StringIO()
+    call_command("simulate", csv=csv, target="y", replications=2, budget=0.999, stdout=shown, stderr=StringIO())
+    assert "of 900 rows" in shown.getvalue()
+    table = simulation.read(csv, target="y")
+    assert table.classes == ("None", "low")
+
+
+def test_a_champion_that_is_mostly_wrong_costs_no_width_against_a_plain_sample() -> None:
+    labels = RNG.integers(0, 2, 8_000)
+    sure = RNG.uniform(0.8, 0.99, labels.size)
+    wrong = 1 - labels
+    scores = np.empty((labels.size, 2))
+    scores[np.arange(labels.size), wrong], scores[np.arange(labels.size), labels] = sure, 1 - sure
+    flipped = RNG.random(labels.size) < 0.1
+    labels = np.where(flipped, 1 - labels, labels)
+    tier = np.zeros(labels.size, dtype=bool)
+    options = simulation.Options(window=4_000, policies=("active",))
+    setup = simulation.Setup(scores, labels, tier, ("no", "yes"), 1, 1 - np.eye(2), options, rows=10_000)
+    runs = [simulation.replicate(setup, number) for number in range(20)]
+    accuracy = simulation.document(setup, runs)["policies"]["active"]["metrics"]["accuracy"]
+    assert accuracy["truth"] < 0.15
+    assert accuracy["width_vs_uniform"] <= 1.05
+    assert accuracy["coverage"] >= 0.85

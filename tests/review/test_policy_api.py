@@ -212,3 +212,13 @@ def test_preview_is_for_those_who_may_and_reading_for_every_role(cast: Cast) -> 
 @pytest.mark.parametrize("number", ["9", "99999999999999999999"])
 def test_an_unknown_number_is_not_found(owner: APIClient, number: str) -> None:
     assert post(owner, f"/policies/{number}/activate/").status_code == 404
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+12:00"])
+def test_a_kill_switch_that_expires_outside_of_time_is_refused_and_stays_as_it_was(
+    cast: Cast, owner: APIClient, at: str
+) -> None:
+    answer = post(owner, "/kill-switch/", {"on": True, "reason": "x", "expires_at": at})
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/expires_at"]
+    assert not RoutingControl.objects.get(model=cast.model).kill_switch

@@ -51,9 +51,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--costs", type=costs, metavar="FN,FP", help="cost of a missed positive and a false alarm")
         parser.add_argument("--json", nargs="?", const="-", metavar="OUT", help="write JSON to OUT, or to stdout")
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--seed", type=seed, default=0, help="a whole number from 0 on")
 
     def handle(self, **options: Any) -> None:
+        out = options["json"]
+        if out not in (None, "-") and not os.access(Path(out).absolute().parent, os.W_OK):
+            raise CommandError(f"{out} cannot be written: there is no such folder, or it is closed", returncode=2)
         try:
             table = simulation.read(
                 options["csv"],
@@ -77,9 +80,20 @@ class Command(BaseCommand):
             **{name: options[name] for name in ("budget", "policies", "drift", "latency", "reviewers", "seed")},
             **{name: options[name] for name in ("window", "replications", "retrain")},
         )
-        if "default" in chosen.policies and not table.tier.any():
-            self.stderr.write("without a tier the policy 'default' equals 'active'")
+        self._remark(table, chosen)
         return simulation.setup(table, scores, chosen, options["costs"])
+
+    def _remark(self, table: simulation.Table, chosen: simulation.Options) -> None:
+        if "default" not in chosen.policies:
+            return
+        share = float(table.tier.mean()) * simulation.TIER_FLOOR
+        if not table.tier.any():
+            self.stderr.write("without a tier the policy 'default' equals 'active'")
+        elif share > chosen.budget / 3:
+            self.stderr.write(
+                f"the floor of 'default' on the tier takes {share / chosen.budget:.0%} of the budget: above a third "
+                "intervals grow wide"
+            )
 
     def _replications(self, setup: simulation.Setup) -> Iterator[simulation.Replication]:
         count = setup.options.replications
@@ -130,6 +144,10 @@ def whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def seed(text: str) -> int:
+    return 0 if text == "0" else whole(text)
 
 
 def names(text: str) -> tuple[str, ...]:
