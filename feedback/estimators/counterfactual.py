@@ -48,17 +48,19 @@ def compare_answers(metric: str, live: Outputs, candidate: Integers, evidence: E
     where the levels are not.
     """
     other = replace(live, predicted=candidate)
-    levels = [measure(metric, outputs, evidence.labels, evidence.seen) for outputs in (other, live)]
+    theirs, ours = (measure(metric, outputs, evidence.labels, evidence.seen) for outputs in (other, live))
     new, old = ratios(metric, other), ratios(metric, live)
     if metric in ("accuracy", "cost"):
         change = np.ascontiguousarray((new[0].numerator - old[0].numerator).T)
-        return Compared(*levels, mean(evidence, change).estimate)
-    return Compared(*levels, _ratio_difference(levels, new, old, evidence))
+        return Compared(theirs, ours, mean(evidence, change).estimate)
+    return Compared(theirs, ours, _ratio_difference((theirs, ours), new, old, evidence))
 
 
-def _ratio_difference(levels: list[Estimate], new: list[Ratio], old: list[Ratio], evidence: Evidence) -> Estimate:
+def _ratio_difference(
+    levels: tuple[Estimate, Estimate], new: list[Ratio], old: list[Ratio], evidence: Evidence
+) -> Estimate:
     """Difference of two ratios by their influences: exact in the points, first order in the error."""
-    first, second = levels[0], levels[1]
+    first, second = levels
     for level in levels:
         if level.state is State.UNSUPPORTED or level.point is None:
             state = State.UNSUPPORTED if level.state is State.UNSUPPORTED else State.INSUFFICIENT

@@ -218,7 +218,7 @@ def _moves(past: Past, before: policies.Choices, after: policies.Choices) -> lis
 
 
 def _variance(past: Past, found: previews.Replay) -> Floats:
-    """The squared residual that accuracy is expected to have in each row, (N,), by the guess of the policy's sampler."""
+    """The squared residual that accuracy is expected to have in each row, (N,), by the guess of its sampler."""
     return planning.residual_variance(found.guess, past.right, past.evidence.seen)
 
 
