@@ -1,7 +1,7 @@
 """Means of what each row would add by its true class: many questions to the same labels, a few passes each.
 
 The model-assisted estimator of `measure` where the number of rows is known, so that nothing has to be
-linearised: docs/statistics.md, estimator and interval. Tables and beliefs are (K, N), classes first.
+linearised: docs/statistics.md, the mean of any table. Tables and beliefs are (K, N), classes first.
 """
 
 from __future__ import annotations
