@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators import Estimate, State
+from feedback.estimators.intervals import FEWEST, Z95, Estimate, State
 from feedback.weights import effective_sample_size
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-Z95 = 1.959963984540054
-FEWEST = 30.0
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,13 @@ from django.db import connection
 from feedback.estimators.dispositions import Valued, value_of
 from feedback.estimators.metrics import Flags, Floats, Integers
 from feedback.estimators.rows import UNKNOWN
-from feedback.whatif.past import MOST_CELLS, beliefs
+from feedback.whatif.past import beliefs
 from models_registry.models import RegisteredModel
 from review import policy_facts
 
 NEWEST = 100_000
+# Rows times classes, each of which is an object for a while.
+MOST_SCORES = 1_000_000
 PROCEEDED, OTHERWISE = range(2)
 _ROWS = """
     SELECT coalesce(array_position(%(classes)s::text[], p.predicted), 1) - 1, r.disposition, r.p_gate,
@@ -77,7 +79,7 @@ def everything_proceeded(*, model: RegisteredModel, last: int = NEWEST) -> Every
 
 
 def _read(model: RegisteredModel, last: int) -> _Rows:
-    last = min(last, MOST_CELLS // len(model.classes))
+    last = min(last, MOST_SCORES // len(model.classes))
     horizon = (model.outcomes_horizon_days or 0.0) * 86_400
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"classes": model.classes, "model": model.pk, "horizon": horizon, "last": last})
