@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
@@ -13,6 +16,8 @@ from feedback.arrivals import KEEPS, arrivals_of
 from feedback.monitoring.days import refresh
 from models_registry.doorbells import Doorbell
 from models_registry.models import RegisteredModel
+
+logger = logging.getLogger("reviewhub.nightly")
 
 # Well inside the soft time limit; what is left over is rung for again.
 BUDGET_SECONDS = 10.0
@@ -36,34 +41,33 @@ def pull_labels() -> None:
 @shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
 def audit_propensities() -> None:
     """Ask of every model whether its reviews match their stored propensities, and tell by an alert."""
-    for model in RegisteredModel.objects.order_by("id"):
-        propensity_audit.audit(model)
+    _of_every_model(propensity_audit.audit)
 
 
 @shared_task  # type: ignore[untyped-decorator]
 def refresh_sums() -> None:
     """Sum the past days that have changed and learn arrivals anew, so that no page has to; the rest next time."""
     deadline = time.monotonic() + BUDGET_SECONDS
-    for model in RegisteredModel.objects.order_by("id"):
+
+    def refreshed(model: RegisteredModel) -> None:
         left = deadline - time.monotonic()
-        if left <= 0 or not refresh(model, seconds=left):
-            return
-        arrivals_of(model, now=timezone.now(), newer_than=KEEPS / 2)
+        if left > 0 and refresh(model, seconds=left):
+            arrivals_of(model, now=timezone.now(), newer_than=KEEPS / 2)
+
+    _of_every_model(refreshed)
 
 
 @shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
 def watch_models() -> None:
     """Ask of every model whether its concept drifts or its labels come later, and tell by an alert."""
-    for model in RegisteredModel.objects.order_by("id"):
-        watching.watch(model)
+    _of_every_model(watching.watch)
 
 
 @shared_task  # type: ignore[untyped-decorator]
 def watch_capacity() -> None:
     """Ask of every model whether its reviews exceed what a day has, or will be late, and tell by an alert."""
-    for model in RegisteredModel.objects.order_by("id"):
-        watching.watch_capacity(model)
-        surges.watch_workload(model)
+    _of_every_model(watching.watch_capacity)
+    _of_every_model(surges.watch_workload)
 
 
 @shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]
@@ -96,6 +100,17 @@ def resume_training() -> None:
 def fit_samplers() -> None:
     """Solve the live samplers that are due: each night, and while a model's first traffic doubles."""
     sampler_evidence.fit_due()
+
+
+def _of_every_model(act: Callable[[RegisteredModel], object]) -> None:
+    """Do it for each model; one that fails is logged and ends nothing for the others."""
+    for model in RegisteredModel.objects.order_by("id"):
+        try:
+            act(model)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:
+            logger.exception("%s failed for model %s; the others go on", act.__name__, model.slug)
 
 
 def ring_labels() -> None:

@@ -4,7 +4,17 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from feedback.api import alerts, labels, outcomes, policies, predictions, quality, retrainings, snapshots
+from feedback.api import (
+    alerts,
+    counterfactual,
+    labels,
+    outcomes,
+    policies,
+    predictions,
+    quality,
+    retrainings,
+    snapshots,
+)
 from feedback.views import alerts as alert_pages
 from feedback.views import delays as delay_page
 from feedback.views import home as home_page
@@ -28,6 +38,7 @@ api_urlpatterns: list[Any] = [
     path("models/<slug:slug>/quality/", quality.Quality.as_view()),
     path("models/<slug:slug>/delays/", quality.Delays.as_view()),
     path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
+    path("models/<slug:slug>/counterfactual/", counterfactual.Counterfactual.as_view()),
     path("models/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view()),
     path("models/<slug:slug>/snapshots/<str:pk>/", snapshots.SnapshotDetail.as_view()),
     re_path(

@@ -29,7 +29,9 @@ class Replay:
 
     policy: policies.Policy
     choices: policies.Choices
-    # m, at the temperature of the policy's sampler.
+    # The policy's sampler; None for a live one that was never solved.
+    fit: sampling.Fit | None
+    # m, at the temperature of that sampler.
     guess: Floats
     # Per prediction the least propensity there would be without any sampling.
     unsampled: Floats
@@ -74,7 +76,7 @@ def replay(
     if fit is not None:
         batch = replace(batch, guess=sampling.guess_of(batch.scores, batch.predicted, fit.temperature))
     choices = policies.choose_many(policy, batch, draws, fit)
-    return Replay(policy, choices, batch.guess, least, policies.floor_share(policy, batch), room)
+    return Replay(policy, choices, fit, batch.guess, least, policies.floor_share(policy, batch), room)
 
 
 def warnings_of(*, model: RegisteredModel, document: dict[str, Any], last: int = LAST) -> list[Fault]:

@@ -24,12 +24,14 @@ _STORE = """
     FROM json_to_recordset(%s::json) AS row(prediction_id bigint, policy_id bigint, draw float8, p_gate float8,
         propensity float8, disposition text, review text)
 """
+# What a page and an API call count anew each time.
+LAST = 20_000
 REVIEWS = {"reviewed": ("gate", "audit"), "held": ("gate",), "audited": ("audit",)}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Shares of the predictions that both policies saw, in [0, 1] and None where there are none.
+    """Shares of the newest predictions that both policies saw, in [0, 1] and None where there are none.
 
     ``changed``: how many the shadow would have sent another way.
     """
@@ -62,7 +64,7 @@ def watch(
 
 
 def summary(policy: PolicyVersion) -> Summary:
-    """The shadow beside the live choices on all predictions that it was evaluated on."""
+    """The shadow beside the live choices on the newest LAST predictions that it was evaluated on."""
     counts: dict[str, Any] = {"predictions": Count("pk")}
     for name, reviews in REVIEWS.items():
         counts[f"shadow_{name}"] = Count("pk", filter=Q(review__in=reviews))
@@ -70,7 +72,8 @@ def summary(policy: PolicyVersion) -> Summary:
     counts["shadow_refused"] = Count("pk", filter=Q(disposition="refuse"))
     counts["live_refused"] = Count("pk", filter=Q(prediction__routing__disposition="refuse"))
     same = Q(review=F("prediction__routing__review"), disposition=F("prediction__routing__disposition"))
-    found = ShadowDecision.objects.filter(policy=policy).aggregate(**counts, same=Count("pk", filter=same))
+    newest = ShadowDecision.objects.filter(policy=policy).order_by("-prediction_id").values("pk")[:LAST]
+    found = ShadowDecision.objects.filter(pk__in=newest).aggregate(**counts, same=Count("pk", filter=same))
     total = found["predictions"]
 
     def shares(side: str) -> dict[str, float | None]:

@@ -143,6 +143,7 @@ GROUPS = (
         ("champion_changed", "409", "Somebody changed the champion meanwhile. Look again."),
         ("nothing_to_roll_back", "409", "There is no champion before this one."),
         ("no_champion", "404 409", "The model has no champion yet."),
+        ("no_threshold", "409", "Only a model of two classes, one of them declared positive, has a threshold."),
         ("refused_url", "400", "Webhooks are not sent to this address."),
         ("last_owner", "409", "A model keeps at least one owner."),
         ("invitation_used", "409", "The invitation was used a moment ago."),

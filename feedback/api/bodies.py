@@ -105,6 +105,47 @@ PREVIEW_ANSWER = document(
     },
 )
 
+_KNOWN = document(
+    estimate=NUMBER_OR_NULL,
+    low={**NUMBER_OR_NULL, "description": "95 % interval"},
+    high=NUMBER_OR_NULL,
+    state={"enum": [str(state) for state in State]},
+    unsupported={**_NUMBER, "description": "share of the predictions that it needs and nothing could tell of"},
+)
+COUNTERFACTUAL_ANSWER = document(
+    answers={
+        **document(
+            threshold=_NUMBER,
+            positive=TEXT,
+            predictions={**WHOLE, "description": "the newest, 100,000 at most"},
+            labels=WHOLE,
+            changed={**WHOLE, "description": "how many would have been answered otherwise"},
+            unsupported={**_NUMBER, "description": "share of the predictions whose propensity is 0"},
+            metrics=by_name(document(candidate=_KNOWN, live=_KNOWN, difference=_KNOWN)),
+        ),
+        "type": ["object", "null"],
+        "description": "with `threshold`: candidate, live and candidate less live, paired",
+    },
+    dispositions={
+        **document(
+            population={"enum": ["none", "proceeded", "all"], "description": "for which outcomes are complete"},
+            predictions={**WHOLE, "description": "the newest that are old enough, 100,000 at most"},
+            proceeded=WHOLE,
+            outcomes={**WHOLE, "description": "of those that proceeded"},
+            shares=by_name(
+                document(
+                    unsupported={**_NUMBER, "description": "share of the predictions that could not have proceeded"},
+                    effective_n=_NUMBER,
+                    observed={**_KNOWN, "description": "of those that did proceed"},
+                    **dict.fromkeys(("ips", "self_normalised", "doubly_robust"), _KNOWN),
+                )
+            ),
+        ),
+        "type": ["object", "null"],
+        "description": "with `disposition=proceed`: shares of the classes among outcomes had everything gone on",
+    },
+)
+
 SNAPSHOT_ANSWER = document(
     id=TEXT,
     model=TEXT,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from feedback.estimators.intervals import Estimate, State, publishable
 from feedback.estimators.linear import Evidence, Figure, mean
 from feedback.estimators.metrics import Flags, Floats, Integers
 from feedback.estimators.thresholds import Prices
@@ -35,7 +36,8 @@ class Routes:
 @dataclass(frozen=True)
 class Consequences:
     """Per prediction: the shares reviewed, held and automatic; wrong answers that pass unseen and that a
-    person meets; the cost of a decision; and the share of wrong answers among the automatic ones.
+    person meets; the cost of a decision; and the share of wrong answers among the automatic ones, nothing
+    where there are none.
     """
 
     reviewed: float
@@ -80,8 +82,28 @@ def consequences(
         passed=mean(evidence, wrongs * routes.unseen, proportion=True),
         caught=mean(evidence, wrongs * routes.propensity, proportion=True),
         cost=None if costs is None else mean(evidence, costs),
-        error=scaled(mean(evidence, wrongs * automatic, proportion=True), 1.0 / share if share else 0.0),
+        error=among(mean(evidence, wrongs * automatic, proportion=True), share),
     )
+
+
+def among(figure: Figure, share: float) -> Figure:
+    """A mean over all rows as one over the known ``share`` of them that it is about: a proportion, judged as one.
+
+    Nothing where there are no such rows.
+
+    >>> e = among(Figure(Estimate(0.02, 0.001, 0.06, 0.01, 40.0, State.OK), 0.01), 0.05).estimate
+    >>> e.point, e.low, e.high, str(e.state)
+    (0.4, 0.02, 1.0, 'insufficient_data')
+    """
+    if share <= 0:
+        return Figure(Estimate(None, None, None, None, 0.0, State.INSUFFICIENT), None)
+    found = scaled(figure, 1.0 / share)
+    e = found.estimate
+    if e.point is None or e.low is None or e.high is None:
+        return found
+    point, low, high = (min(1.0, max(0.0, x)) for x in (e.point, e.low, e.high))
+    state = publishable(e.effective_n, high - low)
+    return Figure(replace(e, point=point, low=low, high=high, state=state), found.guess)
 
 
 def scaled(figure: Figure, factor: float) -> Figure:

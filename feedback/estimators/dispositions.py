@@ -6,20 +6,17 @@ doubly robust (Dudík, Langford, Li 2011). Cases count as a sample of such traff
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators import Estimate, State
+from feedback.estimators.intervals import FEWEST, Z95, Estimate, State
 from feedback.weights import effective_sample_size
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-Z95 = 1.959963984540054
-FEWEST = 30.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,8 @@ def value_of(
     live = _ratio(arrived, brought)
     kish = effective_sample_size(weight)
     if unsupported > 0:
-        refused = Estimate(None, None, None, None, kish, State.UNSUPPORTED, labels=int(seen.sum()))
+        nothing = Estimate(None, None, None, None, kish, State.UNSUPPORTED, labels=int(seen.sum()))
+        refused = replace(nothing, unsupported_share=unsupported)
         return Valued(refused, refused, refused, live, unsupported, kish)
     expected = np.sum(candidate * guess, axis=1)
     robust = expected + weight * (brought - guess[rows, taken])

@@ -1,7 +1,7 @@
 """Means of what each row would add by its true class: many questions to the same labels, a few passes each.
 
 The model-assisted estimator of `measure` where the number of rows is known, so that nothing has to be
-linearised: docs/statistics.md, estimator and interval. Tables and beliefs are (K, N), classes first.
+linearised: docs/statistics.md, the mean of any table. Tables and beliefs are (K, N), classes first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feedback.estimators.intervals import Z95, Estimate, State, publishable, student, wilson
+from feedback.estimators.intervals import Z95, Estimate, State, publishable, shrunk, student, wilson
 from feedback.estimators.metrics import Flags, Floats, Integers
 from feedback.estimators.ratio import FEWEST_FOR_TUNING
 from feedback.estimators.rows import UNKNOWN
@@ -66,8 +66,9 @@ class Figure:
 def mean(evidence: Evidence, table: Floats, *, proportion: bool = False) -> Figure:
     """The mean of ``table[true class of i, i]`` over all rows.
 
-    ``proportion``: entries lie in [0, 1] and the interval is Wilson's, else Student's. Rows whose entries are
-    all equal need no label. Where a row that does had no chance of one the state is `State.UNSUPPORTED`.
+    ``proportion``: entries are at least 0 and the interval is Wilson's, of the mean as a share of the most that
+    it can be; else it is Student's. Rows whose entries are all equal need no label. Where a row that does had
+    no chance of one the state is `State.UNSUPPORTED`.
 
     >>> evidence = Evidence(np.full((2, 4), 0.5), np.array([0, 0, 1, -1]), np.array([1.0, 1.0, 1.0, 0.0]))
     >>> found = mean(evidence, np.array([[0.0, 1.0, 0.0, 3.0], [1.0, 0.0, 1.0, 3.0]]))
@@ -102,7 +103,8 @@ def mean(evidence: Evidence, table: Floats, *, proportion: bool = False) -> Figu
     spread = np.maximum(evidence.guess(table * table) - guess**2, 0.0)
     modelled = _sum(odds, spread + (guess - h) ** 2)
     error = max(sampled, modelled) ** 0.5 / n
-    return Figure(_interval(point, error, n, kish, labels, proportion=proportion), word)
+    most = float(table.max(axis=0).mean()) if proportion else None
+    return Figure(_interval(point, error, n, kish, labels, most), word)
 
 
 def tuned(guess: Floats, truth: Floats, weight: Floats) -> tuple[float, float, int]:
@@ -156,13 +158,18 @@ def _sum(*columns: Floats) -> float:
     return float(np.einsum(",".join(["n"] * len(columns)) + "->", *columns))
 
 
-def _interval(point: float, error: float, n: int, kish: float, labels: int, *, proportion: bool) -> Estimate:
-    if not proportion:
+def _interval(point: float, error: float, n: int, kish: float, labels: int, most: float | None) -> Estimate:
+    """Wilson's of ``point / most`` times ``most``, Student's where that is None."""
+    if most is None:
         half = student(kish - 1) * error
         return Estimate(point, point - half, point + half, error, kish, publishable(kish, None), labels=labels)
-    point = min(1.0, max(0.0, point))
-    # Pulled towards one half by two pseudo-rows, so that a window without an error keeps a variance.
-    pulled = (point * kish + 1) / (kish + 2)
-    size = float(n) if error <= NOTHING else pulled * (1 - pulled) / error**2
-    low, high = wilson(point, size, student(kish - 1))
-    return Estimate(point, low, high, error, kish, publishable(kish, high - low), labels=labels)
+    # Entries far below 1 have a mean far below 1: a share pulled towards one half of all rows would be pulled up,
+    # and what it is known to with it.
+    share = min(1.0, max(0.0, point / most))
+    size = float(n)
+    if error > NOTHING:
+        # Pulled, so that no error among the labels keeps a variance; but never worth more rows for being pulled.
+        pulled, variance = shrunk(share, kish), (error / most) ** 2
+        size = min(pulled * (1 - pulled) / variance, max(kish, share * (1 - share) / variance))
+    low, high = (most * end for end in wilson(share, size, student(kish - 1)))
+    return Estimate(most * share, low, high, error, kish, publishable(kish, high - low), labels=labels)

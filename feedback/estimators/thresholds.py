@@ -55,7 +55,8 @@ class Prices:
 class Proposal:
     """What the prices ask for, and what it would cost per decision on the given scores.
 
-    ``threshold``: the score of the positive class from which the positive answer is cheaper (two classes).
+    ``threshold``: the score of the positive class from which the positive answer is cheaper (two classes), None
+    where the prices part no scores.
     ``review``: between which of its scores a review is cheaper than either answer, None where never or for
     more classes. ``confidence`` and ``risk``: the same region as a policy's threshold, None where the
     region is not of that form. ``live``, ``automatic``, ``reviewed``: expected cost per decision of the
@@ -73,10 +74,20 @@ class Proposal:
     rows: int
 
 
-def cost_threshold(costs: Floats, positive: int = 1) -> float:
+def errors_cost(costs: Floats) -> bool:
+    """Whether no wrong answer costs less than the right one, and some cost more.
+
+    >>> errors_cost(np.array([[0.0, 20.0], [1.0, 0.0]])), errors_cost(np.zeros((2, 2)))
+    (True, False)
+    """
+    loss = costs - np.diagonal(costs)
+    return bool(np.all(loss >= 0) and np.any(loss > 0))
+
+
+def cost_threshold(costs: Floats, positive: int = 1) -> float | None:
     """The score of the positive class from which its answer is the cheaper one, two classes (Elkan 2001).
 
-    Raises ValueError where an answer is never the cheaper one.
+    None where the prices are not those of errors, so that no score parts the answers.
 
     >>> round(cost_threshold(np.array([[0.0, 20.0], [1.0, 0.0]])), 4)
     0.0476
@@ -84,9 +95,7 @@ def cost_threshold(costs: Floats, positive: int = 1) -> float:
     negative = 1 - positive
     alarm = float(costs[positive, negative] - costs[negative, negative])
     miss = float(costs[negative, positive] - costs[positive, positive])
-    if alarm < 0 or miss < 0 or alarm + miss <= 0:
-        raise ValueError("a wrong answer must not cost less than the right one")
-    return alarm / (alarm + miss)
+    return alarm / (alarm + miss) if errors_cost(costs) else None
 
 
 def review_interval(prices: Prices, positive: int = 1, value: float = 1.0) -> tuple[float, float] | None:

@@ -28,6 +28,8 @@ from review.policies import Floats, Integers
 DAY = 86_400.0
 # A shorter stretch of time says nothing about a day.
 SHORTEST = 3_600.0
+# Rows times classes: each table of a replay holds so many numbers, and there are several.
+MOST_CELLS = 4_000_000
 # Reference rows are known by bin; so many rows stand for them.
 MOST_REFERENCE = 10_000
 REVIEWS = np.array(["none", "audit", "gate"])
@@ -83,9 +85,10 @@ class Past:
 def load(model: RegisteredModel, asking: Sequence[policies.Policy], *, last: int) -> Past:
     """The ``last`` routed predictions with what these policies ask for; none yet: the reference rows.
 
-    Of predictions whose payload must be read whole at most MOST_WHOLE.
+    At most MOST_CELLS of scores, and of predictions whose payload must be read whole at most MOST_WHOLE.
     """
-    table = _table(model, min(last, MOST_WHOLE) if asks_for_whole(asking) else last)
+    last = min(last, MOST_CELLS // len(model.classes), MOST_WHOLE if asks_for_whole(asking) else last)
+    table = _table(model, last)
     if not table.size:
         return _reference(model)
     columns: dict[str, Any] = {name: table[name].astype(np.float64) for name in _FLOATS}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feedback.estimators.thresholds import propose
+from feedback.estimators.thresholds import errors_cost, propose
 
 if TYPE_CHECKING:
     from feedback.estimators.thresholds import Prices
@@ -32,8 +32,11 @@ class Proposed:
 
 
 def proposal(model: RegisteredModel, past: Past, prices: Prices | None) -> Proposed | None:
-    """What is cheapest with a person's review as a third answer; None where a review has no price, or no row tells."""
-    if prices is None or model.review_cost is None or past.source != "predictions":
+    """What is cheapest with a person's review as a third answer.
+
+    None where a review has no price, where prices are not those of errors, or where no row tells.
+    """
+    if prices is None or model.review_cost is None or past.source != "predictions" or not errors_cost(prices.costs):
         return None
     scores = np.ascontiguousarray(past.evidence.beliefs.T)
     positive = model.classes.index(model.positive_class) if model.positive_class in model.classes else None

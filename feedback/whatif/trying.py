@@ -102,10 +102,9 @@ def what_if(*, model: RegisteredModel, document: Any, last: int = LAST, half_wid
     ours, theirs = policies.parse(document), None if live is None else _readable(live)
     past = load(model, [policy for policy in (ours, theirs) if policy is not None], last=last)
     tables = _Tables.of(model, past)
-    variance = planning.residual_variance(past.batch.guess, past.right, past.evidence.seen)
     rows = len(past) if past.source == "predictions" else UNKNOWN_TRAFFIC
-    new = _side(model, past, ours, tables, variance, rows)
-    other = None if theirs is None else _side(model, past, theirs, tables, variance, rows, live=live)
+    new = _side(model, past, ours, tables, rows)
+    other = None if theirs is None else _side(model, past, theirs, tables, rows, live=live)
     seconds, timed = _seconds(model)
     return WhatIf(
         past=past,
@@ -120,7 +119,7 @@ def what_if(*, model: RegisteredModel, document: Any, last: int = LAST, half_wid
         curve=risk_coverage.curve(past.evidence, past.batch.confidence, tables.wrong),
         recall=risk_coverage.recall_at_budgets(past.evidence, 1.0 - past.batch.guess, tables.wrong),
         wanted=half_width,
-        budget=None if half_width is None else _budget(past, new.replay, variance, rows, half_width),
+        budget=None if half_width is None else _budget(past, new.replay, rows, half_width),
         proposal=proposal(model, past, tables.prices),
         warnings=previews.warnings(model, document, new.replay),
     )
@@ -169,7 +168,6 @@ def _side(
     past: Past,
     policy: policies.Policy,
     tables: _Tables,
-    variance: Floats,
     rows: int,
     *,
     live: PolicyVersion | None = None,
@@ -181,6 +179,7 @@ def _side(
     found = what.consequences(
         past.evidence, past.batch.predicted, routes, tables.costs(past, routes), wrongs=tables.wrong
     )
+    variance = _variance(past, replay)
     week = None if past.per_day is None else planning.half_width(variance, routes.propensity, WEEK * past.per_day)
     return Side(replay, found, week, planning.half_width(variance, routes.propensity, rows))
 
@@ -218,20 +217,26 @@ def _moves(past: Past, before: policies.Choices, after: policies.Choices) -> lis
     return sorted(found, key=lambda move: -move.count)
 
 
-def _budget(past: Past, found: previews.Replay, variance: Floats, rows: int, wanted: float) -> float | None:
+def _variance(past: Past, found: previews.Replay) -> Floats:
+    """The squared residual that accuracy is expected to have in each row, (N,), by the guess of its sampler."""
+    return planning.residual_variance(found.guess, past.right, past.evidence.seen)
+
+
+def _budget(past: Past, found: previews.Replay, rows: int, wanted: float) -> float | None:
     """The budget whose sampler would make the interval that narrow, of the policy's own kind or uniform.
 
-    0 where gates, audits and floors do so without any sampling.
+    Its tau and temperature are those of the replay. 0 where gates, audits and floors do so without any sampling.
     """
     some = slice(None, None, max(1, len(past) // ROWS_FOR_A_BUDGET))
-    guess, least, spread = found.guess[some], found.unsampled[some], variance[some]
+    guess, least, spread = found.guess[some], found.unsampled[some], _variance(past, found)[some]
     policy = found.policy
     kind = "uniform" if policy.sampling.kind == "none" else policy.sampling.kind
     over = rows if past.per_day is None else WEEK * past.per_day
+    tau = None if found.fit is None else found.fit.tau
 
     def width(budget: float) -> float | None:
         asked = replace(policy, sampling=replace(policy.sampling, kind=kind, budget=budget))
-        fit = policies.solve(asked, guess=guess, least=least)
+        fit = policies.solve(asked, guess=guess, least=least, tau=tau)
         return planning.half_width(spread, np.maximum(least, sampling.probability(fit, guess)), over)
 
     return planning.budget_for(wanted, width)

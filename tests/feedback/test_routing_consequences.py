@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
-from feedback.estimators import Outputs, State, measure
-from feedback.estimators.assisted import mean_of
-from feedback.estimators.consequences import Routes, consequences, cost_table, wrong
-from feedback.estimators.linear import Evidence, mean, shares_of_total
+from feedback.estimators import Estimate, Outputs, State, measure
+from feedback.estimators.consequences import Routes, among, consequences, cost_table, wrong
+from feedback.estimators.linear import Evidence, Figure, mean, shares_of_total
 from feedback.estimators.planning import budget_for, half_width, residual_variance
 from feedback.estimators.risk_coverage import BUDGETS, curve, recall_at_budgets, riskiest
 from feedback.estimators.thresholds import Prices
@@ -41,22 +42,19 @@ def everything(evidence, truth):
     return Evidence(evidence.beliefs, truth, np.ones(truth.size))
 
 
-@pytest.mark.parametrize("proportion", [True, False])
-def test_it_is_the_estimator_of_the_live_metrics(proportion):
-    evidence, predicted, _, m = world(5000, seed=1)
-    table = wrong(predicted, 2) * (1.0 - 0.5 * m)
-    found = mean(evidence, table, proportion=proportion).estimate
-    other = mean_of(table.T, evidence.beliefs.T, evidence.labels, evidence.seen, proportion=proportion)
-    for name in ("point", "standard_error", "effective_n"):
-        assert getattr(found, name) == pytest.approx(getattr(other, name), rel=1e-9), name
-    # Student's quantile here, the normal one there.
-    assert (found.low, found.high) == pytest.approx((other.low, other.high), rel=1e-3)
-    # Rows that need no label are their own guess to both.
-    table[:, :500] = 0.25
-    found = mean(evidence, table, proportion=proportion).estimate
-    other = mean_of(table.T, evidence.beliefs.T, evidence.labels, evidence.seen, proportion=proportion)
-    assert found.point == pytest.approx(other.point, rel=1e-9)
-    assert found.standard_error == pytest.approx(other.standard_error, rel=1e-3)
+def test_it_is_the_estimator_of_the_live_metrics():
+    evidence, predicted, _, _ = world(5000, seed=1)
+    outputs = Outputs(np.ascontiguousarray(evidence.beliefs.T), predicted, None, COSTS)
+    for metric, table in (("accuracy", 1.0 - wrong(predicted, 2)), ("cost", COSTS.T[:, predicted])):
+        found = mean(evidence, table, proportion=metric == "accuracy").estimate
+        live = measure(metric, outputs, evidence.labels, evidence.seen)
+        for name in ("point", "standard_error"):
+            assert getattr(found, name) == pytest.approx(getattr(live, name), rel=1e-9), name
+        # The quantile is Student's here.
+        assert (found.low, found.high) == pytest.approx((live.low, live.high), rel=1e-2)
+    # What is known of a row whatever its class shifts the mean and nothing else.
+    shifted = mean(evidence, COSTS.T[:, predicted] + 3.0).estimate
+    assert (shifted.point - found.point, shifted.standard_error) == pytest.approx((3.0, found.standard_error))
 
 
 def test_with_every_label_known_it_is_counting():
@@ -100,6 +98,47 @@ def test_intervals_of_passed_errors_cover_and_the_plain_mean_of_reviewed_rows_do
     assert covered >= 0.93 * 300
     assert differs >= 0.93 * 300
     assert naive < 0.2 * 300
+
+
+@lru_cache(maxsize=1)
+def shares_covered() -> dict[float, float]:
+    """By the share of the traffic that goes on alone: how often its interval of errors holds the truth."""
+    covered = dict.fromkeys((1.0, 0.2, 0.1, 0.05), 0.0)
+    for seed in range(200):
+        evidence, predicted, truth, m = world(12_000, seed, trust=0.9)
+        error, wrongs = predicted != truth, wrong(predicted, 2)
+        for alone in covered:
+            gate = np.where(m >= np.quantile(m, 1 - alone), 0.0, 1.0)
+            routes = Routes(gate, np.maximum(gate, 0.05), np.zeros(m.size, dtype=bool))
+            found = mean(evidence, wrongs * routes.unseen, proportion=True).estimate
+            assert 0 <= found.low <= found.point <= found.high <= 0.95 * alone + 1e-9
+            covered[alone] += (found.low <= np.mean(error * routes.unseen) <= found.high) / 200
+    return covered
+
+
+@pytest.mark.parametrize(("alone", "least"), [(1.0, 0.92), (0.2, 0.92), (0.1, 0.92), (0.05, 0.90)])
+def test_intervals_cover_where_little_of_the_traffic_goes_on_alone(alone, least):
+    assert shares_covered()[alone] >= least, shares_covered()
+
+
+def test_the_error_of_a_small_part_is_judged_and_cut_as_a_share_of_that_part():
+    rng = np.random.default_rng(9)
+    alone, predicted = np.arange(4000) < 200, rng.integers(0, 2, 4000)
+    truth = np.where(rng.random(4000) < 0.5, predicted, 1 - predicted)
+    labels = np.where((np.arange(4000) % 6 == 0) | ~alone, truth, -1)
+    evidence = Evidence(np.full((2, 4000), 0.5), labels, np.where(alone, 1 / 6, 1.0))
+    gate = 1.0 - alone
+    found = consequences(evidence, predicted, Routes(gate, gate, gate > 1), None, wrongs=wrong(predicted, 2))
+    # 34 labels of 200 rows: known well as a part of everything, and hardly at all for itself.
+    assert found.passed.estimate.state is State.OK
+    assert found.error.estimate.high - found.error.estimate.low > 0.3
+    assert found.error.estimate.state is State.INSUFFICIENT
+    beyond = among(Figure(Estimate(0.05, -0.001, 0.06, 0.01, 40.0, State.OK), 0.05), 0.05)
+    assert (beyond.estimate.point, beyond.estimate.low, beyond.estimate.high) == (1.0, 0.0, 1.0)
+    nobody = consequences(
+        evidence, predicted, Routes(gate + alone, gate + alone, gate > 1), None, wrongs=wrong(predicted, 2)
+    )
+    assert (nobody.error.estimate.state, nobody.error.value) == (State.INSUFFICIENT, None)
 
 
 def test_rows_that_no_label_could_reach_leave_no_estimate_but_the_word_of_the_model():

@@ -145,9 +145,15 @@ def test_a_case_of_more_value_is_reviewed_at_less_risk():
     assert chosen[1::2].mean() > chosen[::2].mean()
 
 
+@pytest.mark.parametrize("costs", [[[5.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[2.0, 1.0], [2.0, 1.0]]])
+def test_prices_that_are_not_those_of_errors_part_no_scores(costs):
+    found = propose(_rare(100)[0], Prices(np.array(costs), 0.4), predicted=np.zeros(100, dtype=np.int64))
+    assert cost_threshold(np.array(costs)) is None
+    assert found.threshold is None
+    assert found.reviewed.point <= found.automatic.point <= found.live.point
+
+
 def test_prices_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="wrong answer"):
-        cost_threshold(np.array([[5.0, 1.0], [1.0, 0.0]]))
     for wrong in (Prices, lambda c, r: Prices(c, r, 1.5)):
         with pytest.raises(ValueError):
             wrong(np.eye(2) if wrong is not Prices else np.ones((2, 3)), 0.1)

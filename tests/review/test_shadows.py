@@ -113,6 +113,28 @@ def test_the_summary_compares_what_both_saw_and_ends_when_the_shadow_is_taken_of
     assert list(actions) == ["policy.created", "policy.shadowed", "policy.unshadowed"]
 
 
+def test_the_summary_counts_the_newest_predictions_only(
+    cast: Cast, owner: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obey(cast.model, QUIET)
+    policy = watch(cast, HOLD_ALL)
+    receive(cast.model, 10)
+    routing.route_batch(limit=100)
+    watch(cast, QUIET)
+    receive(cast.model, 5, first=10)
+    routing.route_batch(limit=100)
+    policy_versions.shadow(policy=policy, actor="erin")
+    obey(cast.model, {"audit_floor": 1.0})
+    policy_versions.shadow(policy=policy, actor="erin")
+    receive(cast.model, 4, first=15)
+    routing.route_batch(limit=100)
+    assert owner.get(f"{PATH}/{policy.number}/shadow/").json()["predictions"] == 14
+    monkeypatch.setattr(shadows, "LAST", 4)
+    found = owner.get(f"{PATH}/{policy.number}/shadow/").json()
+    # The newest four, of the policy that audits everything.
+    assert (found["predictions"], found["changed"], found["live"]["audited"]) == (4, 4, 1.0)
+
+
 def test_a_shadow_that_saw_nothing_has_no_shares(owner: APIClient) -> None:
     found = owner.get(f"{PATH}/1/shadow/").json()
     assert (found["shadow"], found["predictions"], found["changed"]) == (False, 0, 0)
