@@ -120,8 +120,8 @@ def life_table(ended: Histogram, ages: ArrayLike) -> Waiting:
     inside = np.searchsorted(open_ages, high, side="left") - left
     at_risk = ended.n - (np.cumsum(counts) - counts) + open_ages.size - left - inside / 2
     share = np.asarray(1.0 - np.cumprod(1.0 - counts / np.maximum(at_risk, counts)), dtype=np.float64)
-    points = (_crossing(low, high, share, q) for q in (0.5, 0.9))
-    return Waiting(ended.n + open_ages.size, ended.n, *points, Curve(high, share))
+    p50, p90 = (_crossing(low, high, share, q) for q in (0.5, 0.9))
+    return Waiting(ended.n + open_ages.size, ended.n, p50, p90, Curve(high, share))
 
 
 def _crossing(low: Floats, high: Floats, share: Floats, wanted: float) -> float | None:

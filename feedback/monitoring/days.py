@@ -75,7 +75,7 @@ def stored(
     """
     first = math.floor(max(low / DAY, _EVER[0]))
     last = math.floor(min(high / DAY, _EVER[1]))
-    values = {"model": model.pk, "basis": shape.basis, "cut": list(cut), "first": first, "last": last}
+    values: dict[str, Any] = {"model": model.pk, "basis": shape.basis, "cut": list(cut), "first": first, "last": last}
     with connection.cursor() as cursor:
         cursor.execute(_STORED.format(column=column), values)
         return [(int(day), None if found is None else bytes(found)) for day, found in cursor.fetchall()]

@@ -11,7 +11,7 @@ from django.db import connection
 from feedback import labels, monitoring, outcomes
 from feedback.delays import EDGES, Histogram, empirical, kaplan_meier, life_table, quantiles, together
 from feedback.models import DaySums
-from feedback.monitoring import days
+from feedback.monitoring import days, reading
 from feedback.monitoring.ledger import waits
 from feedback.monitoring.waits import from_bytes, waits_of
 from review.withdrawal import withdraw
@@ -144,10 +144,16 @@ def test_counts_are_stored_as_they_are(cast):
         }
 
 
-def test_a_model_with_too_many_classes_for_sums_has_its_delays_counted(db):
+def test_a_model_with_too_many_classes_for_sums_has_its_delays_counted(db, monkeypatch):
     model, _ = make_model("many", classes=[f"c{i}" for i in range(9)], task="multiclass", positive_class=None)
     world(model, n=60, days=3).decide(NOW)
     assert days.refresh(model, now=NOW)
     assert DaySums.objects.filter(model=model, sums=b"").count() == 3
     assert both(model)[1] == 3
-    assert monitoring.quality(model=model, now=NOW)["population"]["predictions"] == 60
+    found = monitoring.quality(model=model, now=NOW)
+    assert (found["population"]["predictions"], found["window"]["cut"]) == (60, None)
+    # The bound is shared by the classes, and what cut the window is what is told.
+    monkeypatch.setattr(reading, "NEWEST", 180)
+    found = monitoring.quality(model=model, now=NOW)
+    assert (found["population"]["predictions"], found["window"]["cut"]) == (20, 20)
+    assert found["window"]["from"] > BEGIN.isoformat()
