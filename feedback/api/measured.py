@@ -12,7 +12,7 @@ _NUMBER = {"type": "number"}
 _TIMES = document(
     **{"from": TIME_OR_NULL, "to": TIME},
     holds_until={**TIME, "description": "figures are of predictions made before; younger ones have too few labels yet"},
-    cut={**NUMBER_OR_NULL, "description": "only so many of the newest predictions were read, where that cuts the window"},
+    cut={**NUMBER_OR_NULL, "description": "so many of the newest predictions were read, which cut the window"},
 )
 _FIGURE = document(
     estimate=NUMBER_OR_NULL,
@@ -139,7 +139,7 @@ _CURVE = {"type": "array", "items": document(seconds=_NUMBER, share=_NUMBER)}
 _COHORTS = {
     **_LIST,
     "description": "by week; a point is null while the curve has not reached it",
-    "items": document(week=TEXT, n=WHOLE, ended=WHOLE, p50=NUMBER_OR_NULL, p90=NUMBER_OR_NULL),
+    "items": document(week=TEXT, n=WHOLE, ended=WHOLE, p50=NUMBER_OR_NULL, p90=NUMBER_OR_NULL, curve=_CURVE),
 }
 _REVIEWS = document(drawn=WHOLE, decided=WHOLE, curve=_CURVE, cohorts=_COHORTS)
 _LOST = {**WHOLE, "description": "not expected to be labelled any more"}
