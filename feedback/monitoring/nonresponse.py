@@ -16,6 +16,7 @@ KINDS = ("gate", "audit")
 
 # The cause is the last thing that happened; an abstention outlasts later leases, because it is an answer. One that
 # was undone is none.
+# Few are left once the labelled are gone, fewer than the planner thinks: what belongs to them is looked up one by one.
 _CAUSES = """
     SELECT d.review, coalesce(d.mature, false),
         CASE
@@ -35,8 +36,12 @@ _CAUSES = """
             SELECT FROM feedback_label l WHERE l.prediction_id = r.prediction_id AND l.source = 'review'
                 AND l.selection = 'draw' AND l.retired_at IS NULL)
     ) d
-    JOIN review_prediction p ON p.id = d.prediction_id AND p.status <> 'withdrawn'
-    LEFT JOIN review_queueitem i ON i.prediction_id = d.prediction_id AND i.slot = 1
+    JOIN LATERAL (SELECT status FROM review_prediction WHERE id = d.prediction_id OFFSET 0) p
+        ON p.status <> 'withdrawn'
+    LEFT JOIN LATERAL (
+        SELECT id, state, lease_expires_at, due_at FROM review_queueitem
+        WHERE prediction_id = d.prediction_id AND slot = 1 LIMIT 1
+    ) i ON true
     LEFT JOIN LATERAL (
         SELECT bool_and(a.abstained) AS abstained FROM review_reviewdecision a
         WHERE a.prediction_id = d.prediction_id AND a.kind = 'decision'
