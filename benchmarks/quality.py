@@ -81,10 +81,11 @@ def measure(count: int) -> Iterator[dict[str, Any]]:
     took = time.monotonic() - began
     size = {"predictions": count, "labels": labels}
     yield {"benchmark": "sum all days", **size, "seconds": round(took, 2), "per_day_ms": round(took / DAYS * 1000, 1)}
-    start = timezone.now() - timedelta(days=30)
+    month, cut = monitoring.midnight(timezone.now(), days=30), timezone.now() - timedelta(days=30)
     works: dict[str, Callable[[], Any]] = {
         "quality, all time": lambda: monitoring.quality(model=model),
-        "quality, 30 days": lambda: monitoring.quality(model=model, start=start),
+        "quality, 30 days": lambda: monitoring.quality(model=model, start=month),
+        "quality, 30 days that cut one": lambda: monitoring.quality(model=model, start=cut),
         "series by day": lambda: monitoring.quality_series(model=model, by="day"),
         "delays": lambda: monitoring.delays(model=model),
     }

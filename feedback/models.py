@@ -188,7 +188,7 @@ class TrainingRun(models.Model):
 
 
 class DaySums(models.Model):
-    """The sums of one model's predictions of one day (UTC), from which its figures follow.
+    """The sums of one model's predictions of one day (UTC), from which its figures and delays follow.
 
     They hold as long as there is no `DayChange` of the day and ``basis`` is what the model's facts say now.
     """
@@ -197,6 +197,8 @@ class DaySums(models.Model):
     day = models.DateField()
     basis = models.TextField()
     sums = models.BinaryField()
+    # How long each step took, counted.
+    waits = models.BinaryField(default=bytes)
     computed_at = models.DateTimeField(db_default=DatabaseNow())
 
     class Meta:

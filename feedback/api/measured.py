@@ -12,7 +12,7 @@ _NUMBER = {"type": "number"}
 _TIMES = document(
     **{"from": TIME_OR_NULL, "to": TIME},
     holds_until={**TIME, "description": "figures are of predictions made before; younger ones have too few labels yet"},
-    cut={**NUMBER_OR_NULL, "description": "only so many of the newest predictions were read"},
+    cut={**NUMBER_OR_NULL, "description": "so many of the newest predictions were read, which cut the window"},
 )
 _FIGURE = document(
     estimate=NUMBER_OR_NULL,

@@ -24,7 +24,7 @@ PARAMETERS = {
     "from": "a day or a time with a zone; predictions made from then on",
     "to": "a day or a time with a zone; predictions made before",
     "metric": f"some of {', '.join(HEADLINES)}, separated by commas",
-    "group": "`name` for every value of the group, `name:value` for one",
+    "group": "`name` for every value of the group, `name:value` for one; of the newest 200,000 predictions at most",
     "version": "one version of the model",
     "series": "`day` or `week`: also the metric over time, of the first one asked for, and what changed meanwhile",
 }

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from feedback.delays.curves import Curve, kaplan_meier, reached
+from feedback.delays.histogram import Floats, Histogram, Integers, Waiting, life_table
 
 WEEK = 7 * 86_400
 # 1970 began on a Thursday; weeks begin on Mondays.
-_MONDAY = 4 * 86_400
+MONDAY = 4 * 86_400
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """One week: ``begin`` (seconds since 1970), rows, how many have ended, Kaplan-Meier points in seconds."""
+    """The rows whose waiting began in the week from ``begin`` on, in seconds since 1970."""
 
     begin: float
-    n: int
-    ended: int
-    p50: float | None
-    p90: float | None
-    curve: Curve
+    waiting: Waiting
 
 
-def cohorts(began: ArrayLike, seconds: ArrayLike, ended: ArrayLike) -> list[Cohort]:
-    """A Kaplan-Meier curve for each week, oldest first.
+def week_of(began: ArrayLike) -> Integers:
+    """The number of the week of each moment, in seconds since 1970.
 
-    ``began`` (N,) in seconds since 1970, ``seconds`` (N,) the delay of a row that has ended and the age of one
-    that has not, ``ended`` (N,) which of them has. A point that a curve has not reached yet is None.
-
-    >>> [(week.n, week.ended, week.p50, week.p90) for week in cohorts([0, 1, 2], [5.0, 9.0, 2.0], [True, False, True])]
-    [(3, 2, 5.0, None)]
+    >>> week_of([0, MONDAY, MONDAY + WEEK]).tolist()
+    [-1, 0, 1]
     """
-    start, delays = np.asarray(began, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
-    done = np.asarray(ended, dtype=bool)
-    number = np.floor((start - _MONDAY) / WEEK)
-    found = []
-    for week in np.unique(number):
-        rows = number == week
-        curve = kaplan_meier(delays[rows], done[rows])
-        points = reached(curve, 0.5), reached(curve, 0.9)
-        found.append(Cohort(float(week * WEEK + _MONDAY), int(rows.sum()), int(done[rows].sum()), *points, curve))
-    return found
+    return np.floor((np.asarray(began, dtype=np.float64) - MONDAY) / WEEK).astype(np.int64)
+
+
+def cohorts(ended: Mapping[int, Histogram], began: Floats, ages: Floats) -> list[Cohort]:
+    """A curve for each week, oldest first: delays of what has ended, by the number of the week, and what has not.
+
+    ``began`` (M,) in seconds since 1970 and ``ages`` (M,) are those of the rows that still wait.
+
+    >>> [week] = cohorts({-1: Histogram.of([5.0, 5.0])}, np.array([1.0]), np.array([9.0]))
+    >>> week.begin, week.waiting.n, week.waiting.ended, week.waiting.p50
+    (-259200.0, 3, 2, 5.0)
+    """
+    number = week_of(began)
+    none = Histogram.of([])
+    return [
+        Cohort(float(week * WEEK + MONDAY), life_table(ended.get(week, none), ages[number == week]))
+        for week in sorted({*ended, *number.tolist()})
+    ]

@@ -1,4 +1,4 @@
-"""How long things take: quantiles, empirical curves, and Kaplan-Meier where some are still waiting."""
+"""How long things take as curves: Kaplan-Meier where some are still waiting, Lynden-Bell where some are cut off."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-
-QUANTILES = (0.5, 0.9, 0.99)
 
 
 @dataclass(frozen=True)
@@ -27,31 +25,6 @@ class Curve:
         """
         place = int(np.searchsorted(self.seconds, seconds, side="right"))
         return float(self.share[place - 1]) if place else 0.0
-
-
-def quantiles(seconds: ArrayLike) -> dict[str, float | int | None]:
-    """Count, median, 90th and 99th percentile and maximum, in seconds; None where nothing happened yet.
-
-    >>> quantiles([1.0, 2.0, 3.0])
-    {'n': 3, 'p50': 2.0, 'p90': 2.8, 'p99': 2.98, 'max': 3.0}
-    """
-    delays = np.asarray(seconds, dtype=np.float64)
-    if delays.size == 0:
-        return {"n": 0, "p50": None, "p90": None, "p99": None, "max": None}
-    p50, p90, p99 = (float(round(q, 6)) for q in np.quantile(delays, QUANTILES))
-    return {"n": int(delays.size), "p50": p50, "p90": p90, "p99": p99, "max": float(np.max(delays))}
-
-
-def empirical(seconds: ArrayLike) -> Curve:
-    """The empirical distribution of delays that have all ended.
-
-    >>> curve = empirical([3.0, 1.0, 3.0])
-    >>> curve.seconds.tolist(), curve.share.round(3).tolist()
-    ([1.0, 3.0], [0.333, 1.0])
-    """
-    delays = np.sort(np.asarray(seconds, dtype=np.float64))
-    values, counts = np.unique(delays, return_counts=True)
-    return Curve(values, np.asarray(np.cumsum(counts) / max(delays.size, 1), dtype=np.float64))
 
 
 def kaplan_meier(seconds: ArrayLike, ended: ArrayLike) -> Curve:

@@ -12,6 +12,9 @@ from feedback.delays.arrival import AGREE, FEWEST, LEAST, OVERRIDE, UNKNOWN, Arr
 
 BANDS = 4
 ALPHA = 0.01
+# What is mature in a history of fewer mature ages than these is a few days that happen to be old: little to compare
+# with, and labels slower than the history are in none of it.
+SHORTEST = 2.5
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ def shift(model: ArrivalModel, reviews: Reviews, *, alpha: float = ALPHA) -> Shi
     """Compare the recent cohorts with the mature ones: do 1 / arrival over the arrived rows sum to the drawn?
 
     The sum is conditional on the verdicts, so a model that became worse, whose overrides take longer, is no shift.
-    Rows too young to be used and kinds without a mature cohort are left out; without enough rows nothing is said.
+    Rows too young to be used and kinds without a mature cohort are left out, and so are kinds whose history is shorter
+    than two and a half mature ages; without enough rows nothing is said.
     """
-    ages = {kind: age for kind, age in model.mature.items() if age is not None}
+    ages = {kind: age for kind, age in model.mature.items() if age is not None and _known_long(reviews, kind, age)}
     limit = np.array([ages.get(str(kind), 0.0) for kind in reviews.strata.kind], dtype=np.float64)
     recent = reviews.where((reviews.age >= model.holds_from()) & (reviews.age < limit))
     if recent.age.size < FEWEST:
@@ -50,6 +54,11 @@ def shift(model: ArrivalModel, reviews: Reviews, *, alpha: float = ALPHA) -> Shi
     p_value = float(chi2.sf(statistic, len(usable)))
     ratio = 1 + sum(excess for excess, _ in pairs) / recent.age.size
     return Shift(p_value <= alpha, p_value, statistic, len(usable), float(ratio))
+
+
+def _known_long(reviews: Reviews, kind: str, age: float) -> bool:
+    ages = reviews.age[np.asarray(reviews.strata.kind == kind, dtype=bool)]
+    return bool(ages.size) and float(ages.max()) >= SHORTEST * age
 
 
 def _excess(model: ArrivalModel, rows: Reviews) -> tuple[float, float]:

@@ -7,10 +7,12 @@ from typing import Any
 
 from django.db import connection
 
-from feedback.monitoring.nonresponse import NEWEST, rate
+from feedback.monitoring.nonresponse import rate
 from models_registry.models import RegisteredModel
 
 EXAMPLES = 20
+# The newest implicit events that are compared with labels.
+NEWEST = 100_000
 
 # An explicit outcome before a review where both stand; of each source the event that was observed last.
 _IMPLICIT = """

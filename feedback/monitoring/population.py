@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from feedback.estimators import Outputs
@@ -26,6 +27,8 @@ Span = tuple[float, float]
 
 UNKNOWN = -1
 DAY = 86_400.0
+# Two to so many days are more than any history.
+FARTHEST = 14
 
 _ROWS = """
     SELECT p.scores, p.predicted, p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
@@ -38,14 +41,14 @@ _ROWS = """
     LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL
     LEFT JOIN feedback_label o ON o.prediction_id = p.id AND o.source = 'outcome' AND o.retired_at IS NULL
     LEFT JOIN feedback_simulatedtruth t ON t.prediction_id = p.id
-    WHERE p.model_id = %(model)s AND p.status <> 'withdrawn' AND ({version}) AND ({spans})
+    WHERE {of} AND p.status <> 'withdrawn'
     ORDER BY p.occurred_at, p.id
 """
 _WITHDRAWN = """
     SELECT p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
            EXISTS (SELECT FROM feedback_label l WHERE l.prediction_id = p.id AND l.retired_at IS NULL)
     FROM review_prediction p
-    WHERE p.model_id = %(model)s AND p.status = 'withdrawn' AND ({version}) AND ({spans})
+    WHERE {of} AND p.status = 'withdrawn'
 """
 
 
@@ -86,7 +89,7 @@ class Population:
     def drawn(self) -> Flags:
         return np.asarray(self.review != "none", dtype=bool)
 
-    def where(self, keep: Flags) -> Population:
+    def where(self, keep: Flags | slice) -> Population:
         return Population(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
     def outputs(self, model: RegisteredModel) -> Outputs:
@@ -121,10 +124,36 @@ def within(
 def since(
     model: RegisteredModel, *, newest: int, start: datetime | None = None, end: datetime | None = None
 ) -> datetime | None:
-    """``start``, or where [start, end) holds more, the time from which at most its ``newest`` ones are left."""
-    times = within(model, start, end, None).order_by("-occurred_at").values_list("occurred_at", flat=True)
-    beyond = next(iter(times[newest : newest + 1]), None)
-    return start if beyond is None else beyond + timedelta(microseconds=1)
+    """``start``, or where [start, end) holds more, the time from which at most its ``newest`` ones are left.
+
+    Looked for in spans that grow from the end: to sort all predictions would take longer the more there are.
+    """
+    if not Prediction.objects.filter(model=model).order_by("-id")[newest : newest + 1].count():
+        return start
+    for low in _farther(start, end or timezone.now()):
+        times = within(model, low, end, None).order_by("-occurred_at").values_list("occurred_at", flat=True)
+        if beyond := next(iter(times[newest : newest + 1]), None):
+            return beyond + timedelta(microseconds=1)
+    return start
+
+
+def _farther(start: datetime | None, end: datetime) -> Iterator[datetime | None]:
+    """A day before the end, two, four and so on, and at last the start."""
+    for number in range(FARTHEST):
+        low = end - timedelta(days=2**number)
+        if start is not None and low <= start:
+            break
+        yield low
+    yield start
+
+
+def midnight(now: datetime, *, days: int) -> datetime:
+    """The midnight (UTC) so many days before the one that ``now`` comes after: where a window of whole days begins.
+
+    >>> midnight(datetime(2026, 3, 9, 5, tzinfo=UTC), days=7).isoformat()
+    '2026-03-02T00:00:00+00:00'
+    """
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
 
 
 def load(
@@ -135,33 +164,30 @@ def load(
     group: str | None = None,
 ) -> Population:
     """Read these spans of time, in seconds. Withdrawn and not yet routed predictions are not part of them."""
-    return _arrays(model, _read(_ROWS, model, spans, version, group))
+    return _arrays(model, rows_within(_ROWS, model, spans, version, group=group or ""))
 
 
 def withdrawn(model: RegisteredModel, spans: Sequence[Span], *, version: ModelVersion | None = None) -> Floats:
     """(M, 3): version, time and whether there is a label, of predictions that were taken back."""
-    rows = _read(_WITHDRAWN, model, spans, version)
+    rows = rows_within(_WITHDRAWN, model, spans, version)
     return np.array(rows, dtype=np.float64).reshape(len(rows), 3)
 
 
-def _read(
-    query: str,
-    model: RegisteredModel,
-    spans: Sequence[Span],
-    version: ModelVersion | None,
-    group: str | None = None,
+def rows_within(
+    query: str, model: RegisteredModel, spans: Sequence[Span], version: ModelVersion | None = None, **values: Any
 ) -> list[tuple[Any, ...]]:
+    """The rows of a query about predictions p, where ``{of}`` stands for these spans of the model, or version."""
     if not spans:
         return []
-    values: dict[str, Any] = {"model": model.pk, "version": version and version.pk, "group": group or ""}
+    values |= {"model": model.pk, "version": version and version.pk}
     parts = []
     # Written out, so that the planner sees how little of the table it is.
     for place, (low, high) in enumerate(spans):
         parts.append(f"p.occurred_at >= %(low{place})s AND p.occurred_at < %(high{place})s")
         values |= {f"low{place}": _moment(low), f"high{place}": _moment(high)}
-    only = "true" if version is None else "p.version_id = %(version)s"
+    only = "" if version is None else " AND p.version_id = %(version)s"
     with connection.cursor() as cursor:
-        cursor.execute(query.format(version=only, spans=" OR ".join(parts)), values)
+        cursor.execute(query.format(of=f"p.model_id = %(model)s{only} AND ({' OR '.join(parts)})"), values)
         return list(cursor.fetchall())
 
 

@@ -13,7 +13,7 @@ from feedback.monitoring import figures
 from feedback.monitoring.figures import Figures
 from feedback.monitoring.ledger import restatements
 from feedback.monitoring.population import Flags, within
-from feedback.monitoring.reading import NEWEST, Reading, read, time_of
+from feedback.monitoring.reading import Reading, read, time_of
 from models_registry.models import ModelVersion, RegisteredModel
 from review.models import Prediction
 
@@ -93,7 +93,7 @@ def _outcomes(reading: Reading, keep: Flags | None, metrics: tuple[str, ...]) ->
 
 def _window(reading: Reading, start: datetime | None, end: datetime | None, now: datetime) -> dict[str, Any]:
     first = start
-    if reading.cut:
+    if reading.cut is not None:
         first = time_of(reading.low)
     elif first is None and reading.first is not None:
         first = time_of(reading.first)
@@ -102,7 +102,7 @@ def _window(reading: Reading, start: datetime | None, end: datetime | None, now:
         "from": first and first.isoformat(),
         "to": (end or now).isoformat(),
         "holds_until": held.isoformat(),
-        "cut": NEWEST if reading.cut else None,
+        "cut": reading.cut,
     }
 
 

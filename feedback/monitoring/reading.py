@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,16 +17,14 @@ from models_registry.models import ModelVersion, RegisteredModel
 
 # What is read from rows is read from so many of the newest at most.
 NEWEST = 200_000
-# With more days to sum anew than these, they are summed one by one and stored.
-MOST_STALE = 3
 
 
 @dataclass(frozen=True)
 class Reading:
     """Predictions of [low, high), in seconds; ``held`` is the end of those that are old enough for a figure.
 
-    ``oldest`` is the time from which on outcomes are not expected to be there yet. ``cut``: only the newest
-    `NEWEST` predictions were read, and ``low`` is the first of them.
+    ``oldest`` is the time from which on outcomes are not expected to be there yet. ``cut``: only so many
+    of the newest predictions were read, and ``low`` is the first of them; None where all were.
     """
 
     model: RegisteredModel
@@ -38,7 +35,7 @@ class Reading:
     high: float
     held: float
     oldest: float
-    cut: bool
+    cut: int | None
     days: list[tuple[int, Sums]]
     rows: Population
     withdrawn: Floats
@@ -90,13 +87,13 @@ def read(
     # Without a horizon no outcome ever counts as missing.
     oldest = -np.inf if horizon is None else min(high, now.timestamp() - horizon * DAY)
     chances = Chances(arrivals.model, now.timestamp(), low, held)
-    cut, rest = False, [(low, high)]
+    cut, rest = None, [(low, high)]
     found: list[tuple[int, Sums]] = []
     many = shape.classes > days.MOST_CLASSES
     if group is not None or many:
         most = NEWEST // shape.classes if many else NEWEST
         kept = since(model, newest=most, start=start, end=end)
-        cut, low = kept != start, _edge(kept, -np.inf)
+        cut, low = None if kept == start else most, _edge(kept, -np.inf)
         rest = [(low, high)]
     elif not from_rows:
         found, rest = _stored(model, shape, version, Window(low, high, (held, oldest)), now)
@@ -133,28 +130,11 @@ def _stored(
     model: RegisteredModel, shape: Shape, version: ModelVersion | None, window: Window, now: datetime
 ) -> tuple[list[tuple[int, Sums]], list[Span]]:
     """The stored days, and the spans that are left to read from rows."""
-    cut = window.cut()
-    found = days.stored(model, shape, window.low, window.high, cut)
-    today = int(now.timestamp() // DAY)
-    stale = [day for day, sums in found if sums is None and day not in cut and day < today]
-    if len(stale) > MOST_STALE:
-        for day in stale:
-            days.sum_day(model, shape, day)
-        found = days.stored(model, shape, window.low, window.high, cut)
-    missing = sorted({day for day, sums in found if sums is None} | set(cut))
-    return days.sums_of(found, None if version is None else version.pk), _spans(missing, window.low, window.high)
-
-
-def _spans(missing: Iterable[int], low: float, high: float) -> list[Span]:
-    """Days as spans, neighbours joined, cut to [low, high)."""
-    found: list[Span] = []
-    for day in missing:
-        begin, end = max(day * DAY, low), min((day + 1) * DAY, high)
-        if found and found[-1][1] == begin:
-            found[-1] = found[-1][0], end
-        elif begin < end:
-            found.append((begin, end))
-    return found
+    cut, today = window.cut(), int(now.timestamp() // DAY)
+    found = days.kept(model, shape, window.low, window.high, cut, before=today)
+    missing = {day for day, sums in found if sums is None} | set(cut)
+    sums = days.sums_of(found, None if version is None else version.pk)
+    return sums, days.spans_of(missing, window.low, window.high)
 
 
 def _edge(moment: datetime | None, default: float) -> float:

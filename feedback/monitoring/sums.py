@@ -19,7 +19,7 @@ from feedback.monitoring.population import UNKNOWN, Flags, Floats, Population, c
 from models_registry.models import RegisteredModel
 
 # Part of what makes stored sums comparable: raise it when their meaning changes.
-FORMAT = 1
+FORMAT = 2
 COUNTS = (
     "predictions", "none", "gate", "audit", "labelled_gate", "labelled_audit", "manual", "unsupported", "both",
     "conflicts", "proceed", "withdrawn", "withdrawn_labelled",

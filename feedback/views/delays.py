@@ -16,8 +16,6 @@ from models_registry.views.base import model_page, page
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-# The newest rows of each step; the API answers for more.
-NEWEST = 20_000
 WEEKS = 6
 HOPS = {
     "occurred_to_received": "occurred → received",
@@ -47,7 +45,7 @@ CAUSES = {
 @require_safe
 def delays(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "delays")
-    found = measure_delays(model=model, newest=NEWEST)
+    found = measure_delays(model=model)
     tables = {
         "steps": lambda: hop_rows(found["hops"]),
         "weeks": lambda: [row for kind in KINDS for row in week_rows(kind, found)],
@@ -60,7 +58,6 @@ def delays(request: HttpRequest, slug: str) -> HttpResponse:
     context |= {
         "found": found,
         "open_alerts": model.alerts.filter(resolved_at=None).count(),
-        "newest": NEWEST,
         "steps": charts.delays([row for row in hop_rows(found["hops"]) if row["n"]]),
         "curves": [_curves(kind, found) for kind in KINDS],
         "causes": charts.intervals(cause_rows(found["nonresponse"]), "share", low=0.0, high=1.0),

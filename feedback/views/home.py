@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Q, Subquery
@@ -11,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from feedback.models import TrainingRun
-from feedback.monitoring import quality, since
+from feedback.monitoring import midnight, quality
 from models_registry.models import ModelVersion, Promotion
 from models_registry.promotion import blocking_results
 from models_registry.views.base import page, principal_of
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
     from models_registry.access import Principal
     from models_registry.models import RegisteredModel
 
-# Quality is read from the rows when asked; the first page asks for so many models at most.
+# The first page asks for so many models at most.
 HEADLINES = 8
-# And each over the last days, or over so many of the newest predictions where that is less.
+# And each over the last days, whole ones, which need no rows.
 DAYS = 30
-NEWEST = 5_000
 
 
 @page
@@ -40,7 +38,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "area": "home",
         "queues": _queues(principal),
         "days": DAYS,
-        "newest": NEWEST,
         "models": [_model(model, headline=i < HEADLINES) for i, model in enumerate(models)],
         "tasks": _tasks(principal),
         "recent": list(
@@ -64,7 +61,7 @@ def _queues(principal: Principal) -> list[dict[str, Any]]:
 def _model(model: RegisteredModel, *, headline: bool) -> dict[str, Any]:
     found = None
     if headline and model.champion_id is not None:
-        start = since(model, newest=NEWEST, start=timezone.now() - timedelta(days=DAYS))
+        start = midnight(timezone.now(), days=DAYS)
         found = quality(model=model, start=start, metrics=("accuracy",))
     return {
         "model": model,

@@ -8,11 +8,12 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from feedback import charts, datasets, tasks
 from feedback.models import DatasetSnapshot, Label
-from feedback.monitoring.ledger import hops
+from feedback.monitoring.ledger import waits
 from feedback.views.delays import hop_rows
 from models_registry.views.base import model_page, page
 
@@ -25,9 +26,6 @@ NEWEST = 15
 SNAPSHOTS = 10
 LIVE = (DatasetSnapshot.Status.QUEUED, DatasetSnapshot.Status.RUNNING)
 
-# The page shows the delays of late; the API answers for more.
-DELAYS_OF = 5_000
-
 
 @page
 @require_safe
@@ -36,7 +34,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     standing = Label.objects.filter(model=model, retired_at__isnull=True)
     newest = standing.select_related("prediction", "decision", "outcome").order_by("-id")[:NEWEST]
     by_source = {row["source"]: row["n"] for row in standing.values("source").annotate(n=Count("pk")).order_by()}
-    measured = hops(model=model, newest=DELAYS_OF)
+    measured = waits(model, now=timezone.now()).hops()
     rows = [row for row in hop_rows(measured) if row["n"]]
     context |= {
         "labels": newest,

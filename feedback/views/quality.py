@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from feedback import charts
-from feedback.monitoring import changes, quality_series, since
+from feedback.monitoring import changes, midnight, quality_series, since
 from feedback.monitoring import quality as measure_quality
 from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
@@ -46,7 +46,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "quality")
     names = _group_names(model)
     chosen = _chosen(request, names)
-    start = None if chosen["window"] == "all" else timezone.now() - timedelta(days=int(chosen["window"]))
+    start = None if chosen["window"] == "all" else midnight(timezone.now(), days=int(chosen["window"]))
     found = measure_quality(model=model, start=start)
     over_time = quality_series(model=model, metric=chosen["metric"], by=chosen["by"], start=start)
     marks = _changes(model, over_time)

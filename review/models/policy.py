@@ -121,7 +121,16 @@ class RoutingDecision(models.Model):
                 condition=Q(disposition__in=["proceed", "hold", "refuse"]), name="disposition_known"
             ),
         ]
-        indexes = [models.Index(fields=["model", "routed_at"], name="routing_by_time")]
+        indexes = [
+            models.Index(fields=["model", "routed_at"], name="routing_by_time"),
+            # Which drawn rows have no label is asked of all of them.
+            models.Index(
+                fields=["model", "prediction"],
+                include=["review", "routed_at"],
+                condition=~Q(review="none"),
+                name="routing_drawn",
+            ),
+        ]
 
 
 class ShadowDecision(models.Model):

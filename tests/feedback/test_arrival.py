@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 
 import numpy as np
 import pytest
 
-from feedback.delays import AGREE, OVERRIDE, UNKNOWN, ArrivalModel, Strata, cohorts, fit, kaplan_meier, shift, truncated
+from feedback.delays import (
+    AGREE,
+    OVERRIDE,
+    UNKNOWN,
+    ArrivalModel,
+    Histogram,
+    Strata,
+    cohorts,
+    fit,
+    kaplan_meier,
+    shift,
+    truncated,
+)
 from feedback.estimators import measure
 from tests.feedback.delayed import DAY, MEAN_DAYS, Traffic, traffic
 
@@ -82,6 +95,18 @@ def test_reviews_that_take_longer_lately_raise_the_alarm_and_nothing_else_does()
     assert alarms(worse=0.1) <= 0.05
 
 
+def test_a_history_too_short_for_its_delays_says_nothing(monkeypatch) -> None:
+    seen = traffic(np.random.default_rng(0))
+    reviews = seen.where(seen.age < 30 * DAY).reviews()
+    model = fit(reviews)
+    assert 2.5 * model.mature["audit"] > 30 * DAY
+    found = shift(model, reviews)
+    assert (found.shifted, found.p_value) == (False, None)
+    # It is the length alone that keeps it from speaking.
+    monkeypatch.setattr(sys.modules["feedback.delays.shift"], "SHORTEST", 0.0)
+    assert shift(model, reviews).p_value is not None
+
+
 def test_the_curves_of_each_verdict_are_learned() -> None:
     model = fit(traffic(np.random.default_rng(3), n=120_000).reviews())
     words = np.full(2, "audit", dtype=object), np.full(2, "payments/0", dtype=object)
@@ -150,8 +175,10 @@ def test_what_age_cuts_off_is_made_up_for() -> None:
 
 def test_each_week_has_a_curve_and_what_waits_is_censored() -> None:
     monday = 4 * DAY
-    first, second = cohorts(
-        [monday, monday + 1, monday + 7 * DAY, monday + 8 * DAY], [10.0, 20.0, 5.0, 9.0], [True, True, False, False]
-    )
-    assert (first.begin, first.n, first.p50, first.p90) == (monday, 2, 10.0, 20.0)
-    assert (second.begin, second.ended, second.p50, second.curve.share.size) == (monday + 7 * DAY, 0, None, 0)
+    ended = {0: Histogram.of([10.0, 20.0])}
+    began = np.array([monday + 7 * DAY, monday + 8 * DAY])
+    first, second = cohorts(ended, began, np.array([5.0, 9.0]))
+    assert (first.begin, first.waiting.n) == (monday, 2)
+    assert 10.0 <= first.waiting.p50 <= first.waiting.p90 <= 20.0
+    assert (second.begin, second.waiting.n, second.waiting.ended) == (monday + 7 * DAY, 2, 0)
+    assert (second.waiting.p50, second.waiting.curve.share.size) == (None, 0)

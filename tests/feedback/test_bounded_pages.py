@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from feedback.views import home, quality
+from feedback import monitoring
+from feedback.views import quality
+from review.models import Prediction
 from tests.feedback.cases import make_case
 
 
@@ -20,11 +22,20 @@ def history(cast, client):
     return client
 
 
-def test_the_first_page_measures_a_month_or_the_newest(history, monkeypatch):
-    shown = "3 predictions in the last 30 days"
-    assert shown in history.get("/").content.decode()
-    monkeypatch.setattr(home, "NEWEST", 2)
-    assert "2 predictions in the last 30 days, the newest 2 at most" in history.get("/").content.decode()
+def test_the_first_page_measures_a_month_of_whole_days(history):
+    assert "3 predictions in the last 30 days" in history.get("/").content.decode()
+
+
+def test_the_newest_predictions_are_found_without_sorting_all(history, cast):
+    times = list(Prediction.objects.order_by("-occurred_at").values_list("occurred_at", flat=True))
+    for newest in (1, 3, 4):
+        kept = monitoring.since(cast.model, newest=newest)
+        assert [at for at in times if at >= kept] == times[:newest]
+    assert monitoring.since(cast.model, newest=5) is None
+    start = times[0] - timedelta(days=30)
+    assert monitoring.since(cast.model, newest=3, start=start) == start
+    assert monitoring.since(cast.model, newest=2, start=start) > times[2]
+    assert monitoring.since(cast.model, newest=1, end=times[2]) > times[4]
 
 
 def test_the_quality_page_has_a_window(history):

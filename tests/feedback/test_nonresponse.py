@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from feedback import arrivals, labels
 from feedback.delays import ArrivalModel
+from feedback.monitoring.ledger import waits
 from feedback.monitoring.nonresponse import nonresponse
 from review import withdrawal
 from review.models import Lease, QueueItem
@@ -47,13 +48,17 @@ def causes(cast):
     return cast.model
 
 
+def measured(model, arrival):
+    return nonresponse(model=model, arrival=arrival, counted=waits(model, now=timezone.now()))
+
+
 def counts(found):
     return {cause: row["count"] for cause, row in found["audit"]["causes"].items()}
 
 
 def test_every_row_without_a_label_has_one_cause(causes):
     learned = arrivals.learn(causes, now=timezone.now())
-    found = nonresponse(model=causes, arrival=learned.model)
+    found = measured(causes, learned.model)
     # An abstention that was undone leaves a lease that ran out.
     expected = {"pending": 1 + 1, "overdue": 1, "abstained": 1, "skipped": 1, "expired": 1 + 1, "withdrawn": 1}
     assert counts(found) == expected
@@ -67,8 +72,8 @@ def test_every_row_without_a_label_has_one_cause(causes):
 
 
 def test_what_a_mature_cohort_left_unanswered_is_lost(causes):
-    old = nonresponse(model=causes, arrival=ArrivalModel({"audit": 3600.0}, {}, {}))["audit"]
-    young = nonresponse(model=causes, arrival=ArrivalModel({"audit": 86_400.0}, {}, {}))["audit"]
+    old = measured(causes, ArrivalModel({"audit": 3600.0}, {}, {}))["audit"]
+    young = measured(causes, ArrivalModel({"audit": 86_400.0}, {}, {}))["audit"]
     assert (old["lost"], old["pending"]) == (8, 0)
     assert (young["lost"], young["pending"]) == (1, 7)
 

@@ -131,7 +131,7 @@ def _marked(model):
 
 def _store(values, marks, sums, statement=days._STORE):
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**values, "marks": marks, "sums": sums})
+        cursor.execute(statement, {**values, "marks": marks, "sums": sums, "waits": sums})
         return bool(cursor.rowcount)
 
 
@@ -174,7 +174,7 @@ def test_a_change_during_the_summing_leaves_the_day_stale(cast, monkeypatch):
     monkeypatch.setattr(days, "load", and_then_a_label_comes)
     day = int(BEGIN.timestamp() // days.DAY)
     shape = Shape(cast.model)
-    days.sum_day(cast.model, shape, day)
+    days.sum_days(cast.model, shape, [day])
     assert Label.objects.exists()
     assert [sums for _, sums in days.stored(cast.model, shape, -np.inf, np.inf, [])] == [None]
 
