@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('models_registry', '0005_meaning_of_implicit_feedback'),
-        ('review', '0009_predictions_by_day'),
+        ('review', '0010_fit_of_a_champion'),
     ]
 
     operations = [
