@@ -9,6 +9,7 @@ brings the arrival probability in afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,4 +110,10 @@ def nothing(metric: str, parts: int = 1) -> Moments:
 
 
 def _places(name: str, cell: Floats) -> tuple[NDArray[np.intp], ...]:
-    return np.triu_indices(len(cell)) if name in SYMMETRIC else np.unravel_index(np.arange(cell.size), cell.shape)
+    return _upper(len(cell)) if name in SYMMETRIC else np.unravel_index(np.arange(cell.size), cell.shape)
+
+
+@lru_cache(maxsize=64)
+def _upper(size: int) -> tuple[NDArray[np.intp], ...]:
+    """Where the upper half of a square is; nobody writes to it."""
+    return np.triu_indices(size)

@@ -79,7 +79,9 @@ def routing_prefers_hard_cases() -> None:
     easy = RoutingDecision.objects.filter(prediction__confidence__gte=0.8)
     assert not hard.exclude(review="gate").exists()
     reviewed = easy.exclude(review="none").count() / easy.count()
-    assert 0.15 < reviewed < 0.25
+    assert 0.1 < reviewed < 0.3
+    # Gates included, as the budget says; it was solved on reference rows, which are easier than what came.
+    assert 0.25 < RoutingDecision.objects.exclude(review="none").count() / ROWS < 0.4
 
 
 def review_everything(hub: Hub) -> None:
