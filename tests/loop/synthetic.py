@@ -17,7 +17,7 @@ CONTRACT: dict[str, Any] = {
 }
 POLICY: dict[str, Any] = {
     "review": [{"name": "low_confidence", "when": {"field": "confidence", "lt": 0.8}, "p": 1.0, "kind": "gate"}],
-    "sampling": {"kind": "uniform", "budget": 0.3},
+    "sampling": {"kind": "uniform", "budget": 0.45},
     "audit_floor": 0.1,
 }
 
