@@ -157,7 +157,5 @@ def test_a_claim_reads_the_queue_by_its_indexes_only(cast: Cast) -> None:
         cursor.execute("ANALYZE review_queueitem")
     line = ReviewQueue.objects.get(slug=cast.model.slug)
     values = {"queue": line.pk, "models": [cast.model.pk], "holder": "alice", "count": 1, **claims.terms()}
+    # What the planner would do were it not told how few are picked depends on the state of the table: no check.
     assert not reads_whole_queue(claims.FRESH, values)
-    # Where the planner is not told how few are picked, it joins them with all.
-    untold = claims.FRESH.replace("SELECT * FROM others LIMIT %(count)s", "SELECT * FROM others")
-    assert reads_whole_queue(untold, values)
