@@ -7,21 +7,15 @@ and the ratio to it.
 
 from __future__ import annotations
 
-import argparse
-import atexit
-import json
-import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.queue import prepare
+from benchmarks import apart
 
 DAYS = 90
 LIMIT_MS = 300.0
@@ -53,18 +47,7 @@ _FILL = """
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--predictions", type=int, default=100_000)
-    count = arguments.parse_args().predictions
-    home = tempfile.mkdtemp(prefix="reviewhub-bench-")
-    # Registered first, so it runs last: after the services have stopped.
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ["REVIEWHUB_HOME"] = home
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    prepare()
-    for figure in measure(count):
-        print(json.dumps(figure), flush=True)
+    apart.run(__doc__, "predictions", 100_000, measure)
 
 
 def measure(count: int) -> Iterator[dict[str, Any]]:

@@ -6,19 +6,17 @@ line per figure: rate, p50, p95 (milliseconds), and the ratio to the raw stateme
 
 from __future__ import annotations
 
-import argparse
-import atexit
 import json
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from benchmarks import apart
 
 CLIENTS = 8
 SECONDS = 4.0
@@ -34,31 +32,7 @@ RAW = """
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--items", type=int, default=200_000)
-    items = arguments.parse_args().items
-    home = tempfile.mkdtemp(prefix="reviewhub-bench-")
-    # Registered first, so it runs last: after the services have stopped.
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ["REVIEWHUB_HOME"] = home
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    prepare()
-    for figure in measure(items):
-        print(json.dumps(figure), flush=True)
-
-
-def prepare() -> None:
-    """Services, settings and tables of this run's own."""
-    from reviewhub import embedded
-
-    embedded.ensure()
-    os.environ["DJANGO_SETTINGS_MODULE"] = "reviewhub.settings"
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, stdout=sys.stderr)
+    apart.run(__doc__, "items", 200_000, measure)
 
 
 def measure(items: int) -> Iterator[dict[str, Any]]:

@@ -6,18 +6,12 @@ line per policy: seconds at best and at worst of several runs, and the ratio to 
 
 from __future__ import annotations
 
-import argparse
-import atexit
-import json
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benchmarks.queue import prepare
+from benchmarks import apart
 
 RUNS = 5
 GATE = {"name": "low_confidence", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0, "kind": "gate"}
@@ -36,18 +30,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--predictions", type=int, default=100_000)
-    rows = arguments.parse_args().predictions
-    home = tempfile.mkdtemp(prefix="reviewhub-bench-")
-    # Registered first, so it runs last: after the services have stopped.
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ["REVIEWHUB_HOME"] = home
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    prepare()
-    for figure in measure(rows):
-        print(json.dumps(figure), flush=True)
+    apart.run(__doc__, "predictions", 100_000, measure)
 
 
 def measure(rows: int) -> Iterator[dict[str, Any]]:
