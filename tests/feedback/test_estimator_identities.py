@@ -14,6 +14,11 @@ N = 2_000
 UNKNOWN = -1
 
 
+@pytest.fixture(autouse=True)
+def _same_draws_whatever_ran_before():
+    RNG.bit_generator.state = np.random.default_rng(7).bit_generator.state
+
+
 def _traffic(classes: int = 2, *, positive: int | None = 1) -> tuple[Outputs, np.ndarray]:
     scores = RNG.dirichlet(np.ones(classes), N)
     truth = (scores.cumsum(axis=1) < RNG.random((N, 1))).sum(axis=1)
