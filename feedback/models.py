@@ -108,6 +108,22 @@ class GoldTruth(models.Model):
     value = models.CharField(max_length=100)
     set_by = models.CharField(max_length=150)
     set_at = models.DateTimeField(db_default=DatabaseNow())
+    # For the practice queue alone: who has practised on it knows its answer, so it is never put among real cases.
+    practice = models.BooleanField(default=False, db_default=False)
+
+
+class PracticeAnswer(models.Model):
+    """What a person answered to a known case while practising. No decision and no label. Append-only."""
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="+")
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="+")
+    reviewer = models.CharField(max_length=40)
+    label = models.CharField(max_length=100, null=True)
+    truth = models.CharField(max_length=100)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [models.Index(fields=["model", "reviewer", "id"], name="practice_by_reviewer")]
 
 
 class DatasetSnapshot(models.Model):

@@ -92,16 +92,20 @@ _TAKE = """
             lease_expires_at = clock_timestamp() + make_interval(secs =>
                 (SELECT q.lease_seconds FROM review_reviewqueue q WHERE q.id = %(queue)s))
         FROM picked WHERE i.id = picked.id
-        RETURNING i.id, i.prediction_id, i.kind, i.lease_token, i.lease_expires_at
+        RETURNING i.id, i.prediction_id, i.kind, i.lease_token, i.lease_expires_at,
+            CASE WHEN i.blind_draw < i.blind_share THEN 'blind'
+                 ELSE (SELECT q.mode FROM review_reviewqueue q WHERE q.id = %(queue)s) END AS mode
     ),
     overtaken AS (
         UPDATE review_lease SET ended_at = picked.lease_expires_at, ending = 'expired'
         FROM picked WHERE token = picked.lease_token AND ending IS NULL
     )
-    INSERT INTO review_lease (token, item_id, queue_id, audit, holder, claimed_at, expires_at, explanation_shown)
-    SELECT lease_token, id, %(queue)s, kind = 'audit', %(holder)s, clock_timestamp(), lease_expires_at,
-           EXISTS (SELECT 1 FROM review_explanation e
-                   WHERE e.prediction_id = leased.prediction_id AND e.status = 'ready')
+    INSERT INTO review_lease (token, item_id, queue_id, audit, holder, claimed_at, expires_at, mode, model_shown_at,
+        explanation_shown)
+    SELECT lease_token, id, %(queue)s, kind = 'audit', %(holder)s, clock_timestamp(), lease_expires_at, mode,
+           CASE WHEN mode = 'assisted' THEN clock_timestamp() END,
+           mode = 'assisted' AND EXISTS (SELECT 1 FROM review_explanation e
+                                         WHERE e.prediction_id = leased.prediction_id AND e.status = 'ready')
     FROM leased RETURNING item_id, explanation_shown
 """
 FRESH = _TAKE.format(picked=_SHARED)

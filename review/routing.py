@@ -22,6 +22,8 @@ from review.terms import Terms, draws_of, terms_of
 
 logger = logging.getLogger("reviewhub.routing")
 
+# How many people decide a prediction that fell into the random overlap.
+OVERLAP_DECISIONS = 2
 COLUMNS = (*policy_facts.COLUMNS, "external_id", "routing_attempts")
 
 _STORE = """
@@ -30,6 +32,8 @@ _STORE = """
             prediction_id bigint, model_id bigint, policy_id bigint, draw float8, p_gate float8, propensity float8,
             disposition text, review text, reasons jsonb, model_guess float8, sampler_fit_id bigint,
             sampler_c float8, sampler_tau float8, oversight_always boolean,
+            overlap_share float8, overlap_draw float8, gold_share float8, gold_draw float8,
+            required smallint, blind_share float8, blind_draws jsonb,
             queue_id bigint, priority smallint, due_seconds float8, hold_seconds float8, hold_fallback text)
     ), clock AS MATERIALIZED (
         SELECT clock_timestamp() AS now
@@ -37,10 +41,12 @@ _STORE = """
         UPDATE review_prediction p SET status = 'routed' FROM sent WHERE p.id = sent.prediction_id
     ), items AS (
         INSERT INTO review_queueitem (prediction_id, slot, model_id, queue_id, kind, state, priority, enqueued_at,
-            due_at, hold_until, hold_fallback)
-        SELECT prediction_id, 1, model_id, queue_id, review, 'open', priority, now,
-            now + make_interval(secs => due_seconds), now + make_interval(secs => hold_seconds), hold_fallback
-        FROM sent, clock WHERE review <> 'none' ORDER BY prediction_id
+            due_at, hold_until, hold_fallback, required, blind_share, blind_draw)
+        SELECT prediction_id, arm.slot, model_id, queue_id, review, 'open', priority, now,
+            now + make_interval(secs => due_seconds), now + make_interval(secs => hold_seconds), hold_fallback,
+            required, blind_share, arm.draw::float8
+        FROM sent CROSS JOIN LATERAL jsonb_array_elements_text(blind_draws) WITH ORDINALITY AS arm(draw, slot), clock
+        WHERE review <> 'none' ORDER BY prediction_id, arm.slot
     ), explanations AS (
         INSERT INTO review_explanation (prediction_id, status, explained_class, origin, space, explainer,
             contributions, mismatch, reason, attempts, requested_at)
@@ -48,9 +54,11 @@ _STORE = """
         FROM sent, clock WHERE review <> 'none'
     )
     INSERT INTO review_routingdecision (prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition,
-        review, reasons, model_guess, sampler_fit_id, sampler_c, sampler_tau, oversight_always, routed_at)
+        review, reasons, model_guess, sampler_fit_id, sampler_c, sampler_tau, oversight_always,
+        overlap_share, overlap_draw, gold_share, gold_draw, routed_at)
     SELECT prediction_id, model_id, policy_id, draw, p_gate, propensity, disposition, review, reasons, model_guess,
-        sampler_fit_id, sampler_c, sampler_tau, oversight_always, now FROM sent, clock
+        sampler_fit_id, sampler_c, sampler_tau, oversight_always,
+        overlap_share, overlap_draw, gold_share, gold_draw, now FROM sent, clock
 """
 
 Row = dict[str, Any]
@@ -189,11 +197,38 @@ def _decision(row: Row, choice: policies.Choice, guess: float, term: Terms) -> d
         "sampler_c": None if term.fit is None else term.fit.scale,
         "sampler_tau": None if term.fit is None else term.fit.tau,
         "oversight_always": term.setting.oversight_always,
+        **_arms(row["external_id"], choice, term),
         "queue_id": term.queue_id(choice.queue),
         "priority": choice.priority,
         "due_seconds": _due_seconds(choice),
         "hold_seconds": choice.hold_seconds,
         "hold_fallback": choice.hold_fallback,
+    }
+
+
+def _arms(external_id: str, choice: policies.Choice, term: Terms) -> dict[str, Any]:
+    """How many people decide it, who of them sees no model, and whether a gold item follows: draws of their own."""
+    policy = term.policy
+    blind, overlap, gold = (
+        (0.0, 0.0, 0.0) if policy is None else (policy.blind_share, policy.overlap_share, policy.gold_share)
+    )
+    reviewed = choice.review != RoutingDecision.Review.NONE
+
+    def drawn(share: float, arm: str) -> float | None:
+        return term.arm_draw(external_id, arm) if reviewed and share > 0 else None
+
+    shared = drawn(overlap, "overlap")
+    required = term.required_of(choice.queue)
+    if shared is not None and shared < overlap:
+        required = max(required, OVERLAP_DECISIONS)
+    return {
+        "overlap_share": overlap,
+        "overlap_draw": shared,
+        "gold_share": gold,
+        "gold_draw": drawn(gold, "gold"),
+        "required": required,
+        "blind_share": blind,
+        "blind_draws": [drawn(blind, f"blind {slot}") for slot in range(1, required + 1)],
     }
 
 

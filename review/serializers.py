@@ -224,7 +224,7 @@ def item_body(item: QueueItem) -> dict[str, Any]:
             "guidelines": definition.guidelines,
             "reason_codes": definition.reason_codes,
         },
-        "mode": ReviewDecision.Mode.ASSISTED,
+        "mode": item.mode,
         "lease": {"token": str(item.lease_token), "expires_at": item.lease_expires_at},
     }
 

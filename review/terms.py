@@ -30,6 +30,8 @@ class Terms:
     policy_id: int | None
     number: int
     queues: Mapping[str, int]
+    # By queue, how many people decide what is routed there.
+    required: Mapping[int, int]
     # The newest fit of the live policy's sampler and its row, None before there is one.
     fit: sampling.Fit | None = None
     fit_id: int | None = None
@@ -44,6 +46,14 @@ class Terms:
     def queue_id(self, slug: str) -> int:
         """The queue of that name, or the model's own where it has gone."""
         return self.queues.get(slug) or self.queues[self.setting.queue]
+
+    def required_of(self, slug: str) -> int:
+        """How many people decide each prediction in the queue of that name."""
+        return self.required.get(self.queue_id(slug), 1)
+
+    def arm_draw(self, external_id: str, arm: str) -> float:
+        """The draw of a prediction for a random arm under the live policy."""
+        return policies.arm_draw(draw_key(settings.SECRET_KEY), self.model.slug, external_id, self.number, arm)
 
     def draws(self, external_ids: Iterable[str]) -> Floats:
         """The draws of predictions under the live policy."""
@@ -71,13 +81,15 @@ def terms_of(model_ids: Iterable[int]) -> dict[int, Terms]:
     obeyed = [pk for c in controls.values() for pk in (c.active_id, c.shadow_id) if pk is not None]
     fits = samplers.newest(obeyed)
     queues: dict[int, dict[str, int]] = {pk: {} for pk in models}
+    required: dict[int, int] = {}
     served = ReviewQueue.models.through.objects.filter(registeredmodel__in=models)
-    for model_id, slug, pk in served.values_list("registeredmodel_id", "reviewqueue__slug", "reviewqueue_id"):
-        queues[model_id][slug] = pk
+    columns = ("registeredmodel_id", "reviewqueue__slug", "reviewqueue_id", "reviewqueue__required_decisions")
+    for model_id, slug, pk, decisions in served.values_list(*columns):
+        queues[model_id][slug], required[pk] = pk, decisions
     for pk, model in models.items():
         if model.slug not in queues[pk]:
             queues[pk][model.slug] = _own_queue(model)
-    return {pk: _terms(model, controls.get(pk), queues[pk], fits, now) for pk, model in models.items()}
+    return {pk: _terms(model, controls.get(pk), queues[pk], required, fits, now) for pk, model in models.items()}
 
 
 def capacity_of(model: RegisteredModel) -> capacity.CapacityState | None:
@@ -93,6 +105,7 @@ def _terms(
     model: RegisteredModel,
     control: RoutingControl | None,
     queues: Mapping[str, int],
+    required: Mapping[int, int],
     fits: Mapping[int, SamplerFit],
     now: datetime,
 ) -> Terms:
@@ -114,6 +127,7 @@ def _terms(
         policy_id=None if active is None else active.pk,
         number=0 if active is None else active.number,
         queues=queues,
+        required=required,
         fit=None if row is None else samplers.fit_of(row),
         fit_id=None if row is None else row.pk,
         shadow=shadow,

@@ -6,6 +6,7 @@ from models_registry.models.events import AuditEvent, IdempotencyKey, WebhookDel
 from models_registry.models.promotion import Evaluation, GateResult, Promotion
 from models_registry.models.registry import (
     Artifact,
+    Calibration,
     DataContract,
     LabelDefinition,
     ModelVersion,
@@ -16,6 +17,7 @@ from models_registry.models.registry import (
 __all__ = [
     "Artifact",
     "AuditEvent",
+    "Calibration",
     "DataContract",
     "DatabaseNow",
     "Evaluation",

@@ -154,6 +154,19 @@ class ReferenceProfile(models.Model):
         return found
 
 
+class Calibration(models.Model):
+    """How often answers of a version at a score came true, counted from outcomes and from blind decisions alone.
+
+    ``bins`` is ``[{"label", "low", "high", "n", "k"}]``: of ``n`` cases answered ``label`` with a score in
+    [low, high), ``k`` turned out so. Replaced as a whole when it is counted anew.
+    """
+
+    version = models.OneToOneField(ModelVersion, primary_key=True, on_delete=models.PROTECT, related_name="calibration")
+    bins = models.JSONField()
+    rows = models.PositiveIntegerField()
+    computed_at = models.DateTimeField(db_default=DatabaseNow())
+
+
 class LabelDefinition(models.Model):
     """What the classes mean to a reviewer, from a moment on. A change is a new number."""
 

@@ -93,6 +93,12 @@ class RoutingDecision(models.Model):
     sampler_c = models.FloatField(null=True)
     sampler_tau = models.FloatField(null=True)
     oversight_always = models.BooleanField()
+    # More people decide where the first draw is below its share; a gold item follows where the second is. Draws of
+    # their own, null where nothing was to be drawn.
+    overlap_share = models.FloatField(db_default=0.0)
+    overlap_draw = models.FloatField(null=True)
+    gold_share = models.FloatField(db_default=0.0)
+    gold_draw = models.FloatField(null=True)
     routed_at = models.DateTimeField(db_default=DatabaseNow())
 
     class Meta:

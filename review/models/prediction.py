@@ -102,6 +102,13 @@ class Explanation(models.Model):
     output = models.FloatField(null=True)
     contributions = models.JSONField(default=list)
     mismatch = models.BooleanField(default=False)
+    # Why the predicted class rather than the runner-up: {"against": class, "contributions": as above}; null where
+    # it cannot be had.
+    contrast = models.JSONField(null=True)
+    # Changes of one feature that turn the answer, smallest first, [{"feature", "value", "score"}]; null where unsought.
+    flips = models.JSONField(null=True)
+    # Decided cases that look most like it, nearest first: [{"prediction", "distance"}].
+    similar = models.JSONField(default=list, db_default=[])
     reason = models.CharField(max_length=500, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     # Taken by a worker until then; a worker that dies leaves it to the next after that.

@@ -4,11 +4,23 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import CheckConstraint, F, Q
 
 from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel, ServiceKey
 from models_registry.models.registry import SLUG
 from review.models.prediction import Prediction
+
+
+class Mode(models.TextChoices):
+    """When a reviewer sees what the model answered."""
+
+    ASSISTED = "assisted", "shown from the start"
+    BLIND_FIRST = "blind_first", "shown after a first answer, which may then be changed"
+    BLIND = "blind", "not shown before the answer"
+    ON_REQUEST = "on_request", "shown when the reviewer asks for it"
+
+
+MOST_DECISIONS = 5
 
 
 class ReviewQueue(models.Model):
@@ -16,6 +28,12 @@ class ReviewQueue(models.Model):
 
     slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
     lease_seconds = models.PositiveIntegerField(default=600)
+    # Of every item that the random blind share did not take.
+    mode = models.CharField(max_length=11, choices=Mode, default=Mode.ASSISTED, db_default=Mode.ASSISTED)
+    # How many people decide each prediction that is routed here.
+    required_decisions = models.PositiveSmallIntegerField(default=1, db_default=1)
+    # A label key selects and Enter commits, instead of committing at once.
+    two_keys = models.BooleanField(default=False, db_default=False)
     paused_at = models.DateTimeField(null=True)
     paused_by = models.CharField(max_length=150, blank=True)
     paused_reason = models.CharField(max_length=500, blank=True)
@@ -25,6 +43,13 @@ class ReviewQueue(models.Model):
 
     class Meta:
         ordering = ["slug"]
+        constraints = [
+            CheckConstraint(
+                condition=Q(required_decisions__gte=1, required_decisions__lte=MOST_DECISIONS),
+                name="queue_required_decisions",
+            ),
+            CheckConstraint(condition=Q(mode__in=Mode.values), name="queue_mode_known"),
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -59,12 +84,24 @@ class QueueItem(models.Model):
         MANUAL = "manual"
         # Its answer is known: it measures the reviewer and tells nobody what to do. See feedback.gold.
         GOLD = "gold"
+        # The required decisions differ: somebody who gave none of them decides between them.
+        ADJUDICATION = "adjudication"
 
     prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="items")
     slot = models.PositiveSmallIntegerField(default=1)
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="+")
     queue = models.ForeignKey(ReviewQueue, on_delete=models.PROTECT, related_name="items")
-    kind = models.CharField(max_length=6, choices=Kind)
+    kind = models.CharField(max_length=12, choices=Kind)
+    # How many slots the routing of the prediction made; gold, manual and adjudication items come beyond them.
+    required = models.PositiveSmallIntegerField(default=1, db_default=1)
+    # The random blind arm: the model is hidden where the item's own keyed draw is below the share of the policy.
+    blind_share = models.FloatField(default=0.0, db_default=0.0)
+    blind_draw = models.FloatField(null=True)
+    # 0: any reviewer. 1: escalated, only who leads the model.
+    tier = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # Handed over to that colleague alone until then.
+    assigned_to = models.CharField(max_length=40, null=True)
+    assigned_until = models.DateTimeField(null=True)
     state = models.CharField(max_length=9, choices=State, default=State.OPEN)
     priority = models.SmallIntegerField(default=0)
     enqueued_at = models.DateTimeField(db_default=DatabaseNow())
@@ -90,6 +127,21 @@ class QueueItem(models.Model):
                 ),
                 name="lease_whole_and_only_on_open_items",
             ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["gate", "audit"]) | Q(slot__gte=1, slot__lte=F("required")),
+                name="item_slots_as_required",
+            ),
+            models.CheckConstraint(
+                condition=Q(blind_share__gte=0, blind_share__lte=1)
+                & (Q(blind_draw__isnull=True) | Q(blind_draw__gte=0, blind_draw__lt=1)),
+                name="item_blind_probabilities",
+            ),
+            models.CheckConstraint(condition=Q(tier__in=[0, 1]), name="item_tier_known"),
+            models.CheckConstraint(
+                condition=Q(assigned_to__isnull=True, assigned_until__isnull=True)
+                | Q(assigned_to__isnull=False, assigned_until__isnull=False),
+                name="item_assignment_whole",
+            ),
         ]
         indexes = [
             models.Index(
@@ -105,7 +157,23 @@ class QueueItem(models.Model):
                 fields=["queue", "due_at", "id"], condition=Q(state="open", kind="audit"), name="item_audits_due"
             ),
             models.Index(fields=["hold_until"], condition=Q(state="open", hold_until__isnull=False), name="item_holds"),
+            models.Index(
+                fields=["queue", "assigned_to", "id"],
+                condition=Q(state="open", assigned_to__isnull=False),
+                name="item_handed_over",
+            ),
+            models.Index(fields=["queue", "id"], condition=Q(state="open", tier=1), name="item_escalated"),
         ]
+
+    @property
+    def is_drawn_blind(self) -> bool:
+        """Whether the random share took it for the blind arm."""
+        return self.blind_draw is not None and self.blind_draw < self.blind_share
+
+    @property
+    def mode(self) -> str:
+        """When its reviewer sees the model's answer: the draw decides before the queue does."""
+        return Mode.BLIND if self.is_drawn_blind else self.queue.mode
 
     @property
     def shown_kind(self) -> str:
@@ -121,6 +189,8 @@ class Lease(models.Model):
         RELEASED = "released"
         EXPIRED = "expired"
         WITHDRAWN = "withdrawn"
+        ESCALATED = "escalated"
+        HANDED_OVER = "handed_over"
 
     token = models.UUIDField(primary_key=True)
     item = models.ForeignKey(QueueItem, on_delete=models.PROTECT, related_name="leases")
@@ -132,10 +202,20 @@ class Lease(models.Model):
     expires_at = models.DateTimeField()
     renewals = models.PositiveSmallIntegerField(db_default=0)
     ended_at = models.DateTimeField(null=True)
-    ending = models.CharField(max_length=9, choices=Ending, null=True)
+    ending = models.CharField(max_length=11, choices=Ending, null=True)
     reason = models.CharField(max_length=500, blank=True, db_default="")
     # The holder was given a ready explanation under this lease; the server's word, never the client's.
     explanation_shown = models.BooleanField(db_default=False)
+    # The item's at the claim: the mode under which this holder answers, whatever the queue is set to later.
+    mode = models.CharField(max_length=11, choices=Mode, db_default=Mode.ASSISTED)
+    # Claimed ahead: the case has not been on the holder's screen yet, and the lease is short.
+    reserved = models.BooleanField(db_default=False)
+    opened_at = models.DateTimeField(null=True)
+    # When the model's answer first went out to the holder under this lease; null while it is hidden.
+    model_shown_at = models.DateTimeField(null=True)
+    # What the holder said before the model was shown.
+    first_answer = models.CharField(max_length=100, null=True)
+    first_answer_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -155,8 +235,10 @@ class ReviewDecision(models.Model):
         DECISION = "decision"
         UNDO = "undo"
 
-    class Mode(models.TextChoices):
-        ASSISTED = "assisted"
+    class Input(models.TextChoices):
+        KEY = "key"
+        POINTER = "pointer"
+        TOUCH = "touch"
 
     item = models.ForeignKey(QueueItem, on_delete=models.PROTECT, related_name="decisions")
     prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="decisions")
@@ -173,8 +255,18 @@ class ReviewDecision(models.Model):
     reason_codes = models.JSONField(default=list)
     rationale = models.TextField(blank=True)
     confidence = models.FloatField(null=True)
-    mode = models.CharField(max_length=10, choices=Mode, default=Mode.ASSISTED)
+    mode = models.CharField(max_length=11, choices=Mode, default=Mode.ASSISTED)
     explanation_shown = models.BooleanField(default=False)
+    # When the model's answer first went out to this reviewer, under this lease or before, whatever the mode; null for
+    # an answer that is the reviewer's own.
+    model_shown_at = models.DateTimeField(null=True)
+    # The probability of the random blind arm, of items that had a draw for it.
+    blind_share = models.FloatField(null=True)
+    blind_draw = models.FloatField(null=True)
+    # When the case came on screen and how it was answered, as the client told.
+    opened_at = models.DateTimeField(null=True)
+    seconds_to_first_input = models.FloatField(null=True)
+    input_kind = models.CharField(max_length=7, choices=Input, blank=True, db_default="")
     first_answer = models.CharField(max_length=100, null=True)
     seconds_active = models.FloatField(null=True)
     claimed_at = models.DateTimeField(null=True)
@@ -196,4 +288,85 @@ class ReviewDecision(models.Model):
             models.Index(fields=["prediction"], name="decision_by_prediction"),
             models.Index(fields=["reviewer", "-id"], name="decision_by_reviewer"),
             models.Index(fields=["reviewer", "decided_at"], name="decision_by_reviewer_and_time"),
+        ]
+
+
+class CaseView(models.Model):
+    """Somebody saw something of a prediction outside a lease, or asked for a hidden value. Append-only.
+
+    What is seen under a lease is told by the lease.
+    """
+
+    class What(models.TextChoices):
+        CASE = "case"
+        MODEL = "model"
+        COLLEAGUES = "colleagues"
+        SENSITIVE = "sensitive"
+
+    class Where(models.TextChoices):
+        PAGE = "page"
+        API = "api"
+        REVIEW = "review"
+        EXPORT = "export"
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="views")
+    viewer = models.CharField(max_length=40)
+    what = models.CharField(max_length=10, choices=What)
+    where = models.CharField(max_length=6, choices=Where)
+    # The feature that was revealed.
+    detail = models.CharField(max_length=200, blank=True, db_default="")
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [models.Index(fields=["prediction", "viewer"], name="case_view_by_viewer")]
+
+
+class Comment(models.Model):
+    """What a person wrote about a prediction beside any answer. Append-only."""
+
+    class Kind(models.TextChoices):
+        COMMENT = "comment"
+        ESCALATION = "escalation"
+        HANDOVER = "handover"
+        FLAG = "flag"
+        UNFLAG = "unflag"
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="comments")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.COMMENT)
+    author = models.CharField(max_length=40)
+    # The colleague that the case was handed over to.
+    addressee = models.CharField(max_length=40, blank=True, db_default="")
+    text = models.TextField(blank=True)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [models.Index(fields=["prediction", "id"], name="comment_by_prediction")]
+
+
+class ReviewerSettings(models.Model):
+    """How a person wants to work; kept here, so that it travels with them."""
+
+    class Digest(models.TextChoices):
+        NONE = "none"
+        HOURLY = "hourly"
+        DAILY = "daily"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="reviewer_settings"
+    )
+    keys_on = models.BooleanField(default=True)
+    # {action: key} where it differs from the usual one.
+    bindings = models.JSONField(default=dict)
+    # How many cases the screen claims ahead.
+    ahead = models.PositiveSmallIntegerField(default=2)
+    # Leases last three times as long.
+    long_lease = models.BooleanField(default=False)
+    why_folded = models.BooleanField(default=False)
+    digest = models.CharField(max_length=6, choices=Digest, default=Digest.NONE)
+    digest_sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(ahead__gte=1, ahead__lte=5), name="settings_ahead"),
+            models.CheckConstraint(condition=Q(digest__in=["none", "hourly", "daily"]), name="settings_digest_known"),
         ]

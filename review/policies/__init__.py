@@ -5,7 +5,7 @@ from review.policies.budget import batch_on_confidence, floor_share, least_on_co
 from review.policies.choice import choose_many, gate_unrouted, least_propensity
 from review.policies.choices import Choice, Choices
 from review.policies.document import POLICY, Facts, faults, warnings
-from review.policies.draws import draw, draws
+from review.policies.draws import arm_draw, draw, draws
 from review.policies.findings import examine
 from review.policies.policy import Branch, Floor, Hold, Policy, Rule, Sampling, parse
 from review.policies.staleness import stale_groups
@@ -25,6 +25,7 @@ __all__ = [
     "Rule",
     "Sampling",
     "Setting",
+    "arm_draw",
     "batch_on_confidence",
     "choose_many",
     "draw",

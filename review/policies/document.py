@@ -133,11 +133,6 @@ def faults(document: Any, facts: Facts) -> list[Fault]:
     if checker.leaves > MAX_LEAVES:
         found.append(Fault("", "length", f"at most {MAX_LEAVES} comparisons, this has {checker.leaves}"))
     found += _sampling_faults(document)
-    found += [
-        Fault(f"/{share}", "not_available", f"{share} is not available yet; leave it 0")
-        for share in SHARES
-        if _number(document.get(share)) and 0 < document[share] <= 1
-    ]
     hold = document.get("hold")
     if facts.oversight_always and isinstance(hold, dict) and hold.get("on_timeout") == "proceed":
         reason = "a person decides every case of this model, so none may proceed without one"

@@ -30,3 +30,13 @@ def draws(secret: bytes, model_slug: str, external_ids: Iterable[str], policy_nu
     """``draw`` of many predictions of a model, in their order."""
     found = (draw(secret, model_slug, external_id, policy_number) for external_id in external_ids)
     return np.fromiter(found, dtype=np.float64)
+
+
+def arm_draw(secret: bytes, model_slug: str, external_id: str, policy_number: int, arm: str) -> float:
+    """A further uniform number of a prediction, independent of the first: whether it falls into a random arm.
+
+    >>> arms = [arm_draw(b"k", "loans", "a-1", 1, arm) for arm in ("overlap", "gold", "blind 1", "blind 2")]
+    >>> len({*arms, draw(b"k", "loans", "a-1", 1)})
+    5
+    """
+    return draw(secret, model_slug, f"{external_id}\0{arm}", policy_number)

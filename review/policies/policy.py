@@ -73,6 +73,11 @@ class Policy:
     audit_floor: float
     hold: Hold
     per_day: int | None
+    # Random shares of the reviewed: answered without seeing the model, decided by more people; and how many gold items
+    # follow a reviewed prediction on average.
+    blind_share: float
+    overlap_share: float
+    gold_share: float
     # The names of all fields that its conditions look at.
     fields: frozenset[str]
 
@@ -97,6 +102,9 @@ def parse(document: Mapping[str, Any]) -> Policy:
         audit_floor=float(document.get("audit_floor", DEFAULT_AUDIT_FLOOR)),
         hold=Hold(timeout_seconds=hold.get("timeout_seconds"), on_timeout=hold.get("on_timeout", "hold")),
         per_day=None if per_day is None else int(per_day),
+        blind_share=float(document.get("blind_share", 0.0)),
+        overlap_share=float(document.get("overlap_share", 0.0)),
+        gold_share=float(document.get("gold_share", 0.0)),
         fields=frozenset().union(*(rules.fields(when) for when in conditions)),
     )
 

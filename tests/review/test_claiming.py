@@ -96,7 +96,9 @@ def test_a_prediction_one_has_answered_is_not_handed_out_again_until_undone(cast
 
 def test_one_person_never_holds_two_slots_of_a_prediction(cast: Cast) -> None:
     first = make_item(cast.model)
-    QueueItem.objects.create(prediction=first.prediction, slot=2, model=cast.model, queue=first.queue, kind="gate")
+    QueueItem.objects.create(
+        prediction=first.prediction, slot=2, model=cast.model, queue=first.queue, kind="gate", required=2
+    )
 
     assert [item.slot for item in take(cast, count=2)] == [1]
     assert take(cast, count=2) == []

@@ -48,7 +48,7 @@ def test_what_a_key_abstained_from_for_a_person_does_not_come_to_the_key_again(
 def test_a_key_may_take_the_second_slot_for_another_person(cast: Cast, service: access.Principal) -> None:
     first = make_item(cast.model)
     second = QueueItem.objects.create(
-        prediction=first.prediction, model=cast.model, queue=first.queue, kind="gate", slot=2
+        prediction=first.prediction, model=cast.model, queue=first.queue, kind="gate", slot=2, required=2
     )
     [item] = take(cast, service.pseudonym)
     decisions.decide(token=item.lease_token, principal=service, label="ok", on_behalf_of=who(cast.alice).pseudonym)
