@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path
 
 from review.api import models, policies, predictions, promotions, queues, resolutions
-from review.views import members
+from review.views import acts, members
 from review.views import queues as queue_pages
 from review.views import review as review_pages
 
@@ -40,6 +40,23 @@ urlpatterns: list[Any] = [
     path("queues/<slug:slug>/review/undo/<int:pk>/", review_pages.undo, name="undo"),
     path("queues/<slug:slug>/review/<uuid:token>/decide/", review_pages.decide, name="decide"),
     path("queues/<slug:slug>/review/<uuid:token>/skip/", review_pages.skip, name="skip"),
-    path("queues/<slug:slug>/review/<uuid:token>/keep/", review_pages.keep, name="keep"),
-    path("queues/<slug:slug>/review/<uuid:token>/explanation/", review_pages.explanation, name="explanation"),
+    # What the page's script asks for.
+    path("queues/<slug:slug>/review/cards/", acts.cards, name="review-cards"),
+    path("queues/<slug:slug>/review/state/", acts.state, name="review-state"),
+    path("queues/<slug:slug>/review/answers/", acts.answers, name="review-answers"),
+    path("queues/<slug:slug>/review/give-back/", acts.give_back, name="review-give-back"),
+    path("queues/<slug:slug>/review/take-back/", acts.undo, name="review-take-back-latest"),
+    path("queues/<slug:slug>/review/take-back/<int:pk>/", acts.undo, name="review-take-back"),
+    path("queues/<slug:slug>/review/history/", acts.history, name="review-history"),
+    path("queues/<slug:slug>/review/history/<int:pk>/", acts.past, name="review-past"),
+    path("queues/<slug:slug>/review/fold/", acts.fold, name="review-fold"),
+    path("queues/<slug:slug>/review/<uuid:token>/open/", acts.open_case, name="review-open"),
+    path("queues/<slug:slug>/review/<uuid:token>/keep/", acts.keep, name="keep"),
+    path("queues/<slug:slug>/review/<uuid:token>/explanation/", acts.explanation, name="explanation"),
+    path("queues/<slug:slug>/review/<uuid:token>/first-answer/", acts.first_answer, name="review-first-answer"),
+    path("queues/<slug:slug>/review/<uuid:token>/reveal/", acts.reveal, name="review-reveal"),
+    path("queues/<slug:slug>/review/<uuid:token>/escalate/", acts.escalate, name="review-escalate"),
+    path("queues/<slug:slug>/review/<uuid:token>/hand-over/", acts.hand_over, name="review-hand-over"),
+    path("queues/<slug:slug>/review/<uuid:token>/colleagues/", acts.colleagues, name="review-colleagues"),
+    path("queues/<slug:slug>/review/<uuid:token>/flag/", acts.flag, name="review-flag"),
 ]
