@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from review.models import Lease
 
 OVER = {"lease_expired", "lease_lost", "already_decided"}
+SHOWN = ("mode", "model_shown_at", "opened_at", "first_answer", "first_answer_at", "explanation_shown")
 
 
 def decide(
@@ -44,22 +45,26 @@ def decide(
         if refused.code != "lease_expired":
             raise
     with transaction.atomic():
-        models = [lease.item.model]
-        claimed = queue.claim(
-            queue=lease.item.queue, models=models, holder=principal.pseudonym, item=lease.item_id, leads=leads
-        )
-        if not claimed or claimed[0].lease_token is None:
-            raise leases.refusal(token, principal.pseudonym)
-        again = leases.find(claimed[0].lease_token)
-        assert again is not None
-        # What was on screen when the person answered is what the first lease tells, not the new one.
-        again.mode, again.model_shown_at, again.opened_at = lease.mode, lease.model_shown_at, lease.opened_at
-        again.first_answer, again.first_answer_at = lease.first_answer, lease.first_answer_at
-        again.explanation_shown = lease.explanation_shown
-        again.save(update_fields=[
-            "mode", "model_shown_at", "opened_at", "first_answer", "first_answer_at", "explanation_shown",
-        ])  # fmt: skip
-        return decisions.decide(token=again.token, principal=principal, **answer)
+        return _again(lease, principal, leads, answer)
+
+
+def decide_instead(
+    *, token: UUID, principal: Principal, leads: Iterable[RegisteredModel] = (), **answer: Any
+) -> ReviewDecision:
+    """As ``decide``, after a former answer under this token was taken back without anybody knowing whether it arrived.
+
+    Where it did arrive, it is undone and this one stored, in one transaction.
+    """
+    with transaction.atomic():
+        former = ReviewDecision.objects.filter(
+            lease_id=token, reviewer=principal.pseudonym, kind="decision", superseded_by__isnull=True
+        ).first()
+        if former is None or _given(answer, former.first_answer).same_as(former):
+            return decide(token=token, principal=principal, leads=leads, **answer)
+        decisions.undo(decision=former, principal=principal)
+        lease = leases.find(token)
+        assert lease is not None
+        return _again(lease, principal, leads, answer)
 
 
 def decided_elsewhere_at(lease: Lease) -> datetime | None:
@@ -69,16 +74,35 @@ def decided_elsewhere_at(lease: Lease) -> datetime | None:
     return made if lease.item.state == QueueItem.State.DECIDED else None
 
 
+def _again(
+    lease: Lease, principal: Principal, leads: Iterable[RegisteredModel], answer: dict[str, Any]
+) -> ReviewDecision:
+    """Claim the item anew and store the answer under that lease."""
+    claimed = queue.claim(
+        queue=lease.item.queue, models=[lease.item.model], holder=principal.pseudonym, item=lease.item_id, leads=leads
+    )
+    if not claimed or claimed[0].lease_token is None:
+        raise leases.refusal(lease.token, principal.pseudonym)
+    again = leases.find(claimed[0].lease_token)
+    assert again is not None
+    # What was on screen when the person answered is what the first lease tells, not the new one.
+    for name in SHOWN:
+        setattr(again, name, getattr(lease, name))
+    again.save(update_fields=SHOWN)
+    return decisions.decide(token=again.token, principal=principal, **answer)
+
+
 def _made_before(lease: Lease, principal: Principal, answer: dict[str, Any]) -> ReviewDecision | None:
     """This answer's decision under a later lease of the same item, undone since or not."""
-    codes, rationale = tuple(answer.get("reason_codes", ())), answer.get("rationale", "").strip()
-    abstain, confidence = answer.get("abstain", False), answer.get("confidence")
     later = ReviewDecision.objects.filter(
         item=lease.item_id, kind="decision", reviewer=principal.pseudonym, lease__claimed_at__gt=lease.claimed_at
     )
-    for row in later.order_by("id"):
-        # The first of two answers is the server's own record, so it tells no two requests apart.
-        given = answers.Answer(answer.get("label"), abstain, codes, rationale, confidence, row.first_answer)
-        if given.same_as(row):
-            return row
-    return None
+    return next((row for row in later.order_by("id") if _given(answer, row.first_answer).same_as(row)), None)
+
+
+def _given(answer: dict[str, Any], first_answer: str | None) -> answers.Answer:
+    """The answer to compare; the first of two is the server's own record, so it tells no two requests apart."""
+    codes, rationale = tuple(answer.get("reason_codes", ())), answer.get("rationale", "").strip()
+    return answers.Answer(
+        answer.get("label"), answer.get("abstain", False), codes, rationale, answer.get("confidence"), first_answer
+    )

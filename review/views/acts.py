@@ -62,6 +62,7 @@ ANSWERS = {
                     "opened_ago": _SHORT,
                     "first_input": _SHORT,
                     "input": _SHORT,
+                    "instead": {"type": "boolean"},
                 },
             },
         }
@@ -160,7 +161,11 @@ def give_back(request: HttpRequest, slug: str) -> HttpResponse:
 def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse:
     """Take one's decision back, the latest where none is named, and get the case again with the answer marked."""
     at = stage.desk(request, slug)
-    if pk is None:
+    if "token" in request.POST:
+        made = stage.standing(at).filter(lease_id__in=_tokens(request, "token")).first()
+        if made is None:
+            return _refused("nothing_to_undo", _("There is nothing to undo."))
+    elif pk is None:
         made = stage.undoable(at)
         if made is None:
             return _refused("nothing_to_undo", _("There is nothing to undo."))
@@ -312,9 +317,12 @@ def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
         return {**told, "status": "invalid", "errors": {name: str(found[0]) for name, found in form.errors.items()}}
     try:
         with transaction.atomic():
-            made = late.decide(token=token, principal=at.principal, leads=at.leads, **form.arguments())
+            if given.get("instead"):
+                made = late.decide_instead(token=token, principal=at.principal, leads=at.leads, **form.arguments())
+            else:
+                made = late.decide(token=token, principal=at.principal, leads=at.leads, **form.arguments())
     except Conflict as error:
-        return {**told, "status": "conflict", "code": _withdrawn(lease) or error.code, "told": not_used(lease, error)}
+        return {**told, "status": "conflict", "code": _withdrawn(lease) or error.code, "told": not_used(lease, error), "newer": _newer(at, lease)}
     except Invalid as error:
         places = {fault.pointer.strip("/").split("/")[0]: fault.message for fault in error.errors}
         return {**told, "status": "invalid", "errors": places or {"answer": error.detail}}
@@ -327,6 +335,15 @@ def _withdrawn(lease: Lease) -> str:
     return "withdrawn" if lease.item.state == QueueItem.State.WITHDRAWN else ""
 
 
+def _newer(at: stage.Desk, lease: Lease) -> int | None:
+    """An open item of a later prediction of the same entity, where the lease's own prediction was withdrawn."""
+    old = lease.item.prediction
+    if lease.item.state != QueueItem.State.WITHDRAWN or not old.entity_id:
+        return None
+    later = QueueItem.objects.claimable().filter(queue=at.queue, model=old.model_id, prediction__entity_id=old.entity_id)
+    return later.filter(prediction__gt=old.pk).order_by("-prediction").values_list("pk", flat=True).first()
+
+
 def _form(given: dict[str, Any]) -> QueryDict:
     """The answer as the form without script would post it."""
     data = QueryDict(mutable=True)
@@ -335,7 +352,7 @@ def _form(given: dict[str, Any]) -> QueryDict:
             data.setlist(f"codes.{given['answer'].removeprefix('label:')}", value)
         elif name == "codes":
             data.setlist("codes", value)
-        elif name != "token":
+        elif name not in ("token", "instead"):
             data[name] = value
     return data
 
@@ -391,9 +408,9 @@ def _none(at: stage.Desk) -> str:
     return render_to_string("review/_empty.html", stage.empty(at))
 
 
-def _tokens(request: HttpRequest) -> list[UUID]:
+def _tokens(request: HttpRequest, field: str = "tokens") -> list[UUID]:
     found = []
-    for text in request.POST.get("tokens", "").split(",")[:MOST_TOKENS]:
+    for text in request.POST.get(field, "").split(",")[:MOST_TOKENS]:
         try:
             found.append(UUID(text))
         except ValueError:
