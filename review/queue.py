@@ -54,7 +54,7 @@ def claim(
         fresh = set(shown)
         if item is None and len(shown) < count:
             shown |= _take(claims.SKIPPED, {**values, "count": count - len(shown)})
-        items = _loaded(list(shown), queue)
+        items = loaded(list(shown), queue)
         claimed = sorted(items, key=lambda i: (i.pk not in fresh, -i.priority, i.enqueued_at, i.pk))
         for one in claimed:
             if one.lease_token is not None and not shown[one.pk] and _explained(one):
@@ -91,8 +91,12 @@ def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) 
 
 
 def note_explanation_shown(*, token: UUID, holder: str) -> None:
-    """Remember that the holder of a lease was given the explanation, for one that was computed late."""
-    Lease.objects.filter(token=token, holder=holder, ending=None).update(explanation_shown=True)
+    """Remember that the holder of a lease was given the explanation, for one that was computed late.
+
+    While the model is hidden so are its reasons, and nothing is to be remembered.
+    """
+    shown = Lease.objects.filter(token=token, holder=holder, ending=None, model_shown_at__isnull=False)
+    shown.update(explanation_shown=True)
 
 
 def pause(*, queue: ReviewQueue, actor: str, reason: str = "") -> ReviewQueue:
@@ -157,7 +161,7 @@ def _change(statement: str, values: dict[str, Any]) -> int:
         return int(cursor.rowcount)
 
 
-def _loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
+def loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
     """Items with all that a review shows, in a fixed number of queries; none where nothing was claimed."""
     if not ids:
         return []

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from review.api import models, policies, predictions, promotions, queues, resolutions
+from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
 from review.views import members
 from review.views import queues as queue_pages
 from review.views import review as review_pages
@@ -25,6 +25,10 @@ api_urlpatterns: list[Any] = [
     path("queues/", queues.QueueList.as_view()),
     path("queues/<slug:slug>/", queues.QueueDetail.as_view()),
     path("queues/<slug:slug>/claim/", queues.Claim.as_view()),
+    path("predictions/<int:pk>/reveal/", exposure.RevealFeature.as_view()),
+    path("leases/<str:token>/open/", exposure.Open.as_view()),
+    path("leases/<str:token>/first-answer/", exposure.FirstAnswer.as_view()),
+    path("leases/<str:token>/reveal/", exposure.Reveal.as_view()),
     path("leases/<str:token>/renew/", queues.Renew.as_view()),
     path("leases/<str:token>/release/", queues.Release.as_view()),
     path("leases/<str:token>/decide/", queues.Decide.as_view()),
