@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from models_registry.errors import Fault
-from models_registry.models import LabelDefinition, RegisteredModel
+from models_registry.models import LabelDefinition
 from models_registry.schemas import pointer
 from review.models import Lease, Mode, ReviewDecision
 
@@ -64,9 +64,11 @@ def first_answer_of(told: str | None, lease: Lease) -> str | None:
     return told if lease.mode == Mode.ASSISTED else lease.first_answer
 
 
-def faults(answer: Answer, work: Work, model: RegisteredModel, definition: LabelDefinition, lease: Lease) -> list[Fault]:
+def faults(
+    answer: Answer, work: Work, model: RegisteredModel, definition: LabelDefinition, lease: Lease
+) -> list[Fault]:
     """Every fault of an answer, each with the pointer to its field; empty when it may be stored."""
-    found = []
+    model, found = lease.item.model, []
     if answer.label is None and not answer.abstained:
         found.append(Fault("/label", "required", "give a label, or abstain"))
     if answer.label is not None and answer.abstained:

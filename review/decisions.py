@@ -65,7 +65,7 @@ def decide(
     answer = answers.Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
     definition = leases.definition_of(lease)
     work = answers.Work(seconds_active, opened_seconds_ago, seconds_to_first_input, input_kind)
-    if faults := answers.faults(answer, work, item.model, definition, lease):
+    if faults := answers.faults(answer, work, lease, definition):
         raise Invalid("this answer is not one the model's label definition allows", errors=faults)
     with transaction.atomic():
         if not _close(lease, principal.pseudonym, abstain):

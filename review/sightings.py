@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import Min
@@ -45,7 +45,7 @@ def write(
     named = [str(what) for what in whats]
     if not predictions or not named:
         return 0
-    values = {"predictions": list(predictions), "viewer": viewer, "whats": named, "where": str(where)}
+    values: dict[str, Any] = {"predictions": list(predictions), "viewer": viewer, "whats": named, "where": str(where)}
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, {**values, "detail": detail, "once": once})
         return int(cursor.rowcount)

@@ -7,7 +7,6 @@ blind-reviewers.md has the whole table. Reads only, a fixed number of queries fo
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +151,7 @@ def _holds(item: QueueItem, principal: Principal) -> bool:
 
 def _held(principal: Principal, items: Collection[QueueItem]) -> list[Lease]:
     """The principal's live leases of these items."""
-    tokens = [item.lease_token for item in items if _holds(item, principal)]
+    tokens = [item.lease_token for item in items if item.lease_token is not None and _holds(item, principal)]
     live = Lease.objects.filter(token__in=tokens, ending=None, expires_at__gt=DatabaseNow())
     return list(live) if tokens else []
 

@@ -201,4 +201,3 @@ def _queue(principal: Principal, slug: str, ability: str) -> tuple[ReviewQueue, 
     if not any(ability in abilities for abilities in held):
         raise Forbidden(f"this needs {ability!r} on a model of queue {slug!r}")
     return row, principal.models(ability).filter(queues=row)
-
