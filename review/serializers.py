@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from review import resolutions
+from review import context, resolutions
 from review.models import Explanation, Lease, Prediction, QueueItem, ReviewDecision, ReviewQueue
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ PREDICTION: dict[str, Any] = {
         "raw": {},
         "latency_ms": {"type": "number", "minimum": 0},
         "counters": _map({"type": "number"}),
-        "context": {"type": "object"},
+        "context": context.SCHEMA,
     },
     "required": ["model", "external_id", "features", "scores"],
     "additionalProperties": False,
