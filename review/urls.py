@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import path
 
 from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
+from review.views import images as image_pages
 from review.views import members
 from review.views import queues as queue_pages
 from review.views import review as review_pages
@@ -37,6 +38,7 @@ api_urlpatterns: list[Any] = [
 urlpatterns: list[Any] = [
     path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
     path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
+    path("predictions/<int:pk>/images/<int:place>/", image_pages.image, name="context-image"),
     path("queues/", queue_pages.queues, name="queues"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),
