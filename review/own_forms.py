@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from review import bindings
+from review.keys import ACTIONS, shown
 from review.models import ReviewerSettings
 from review.preferences import MOST_AHEAD
 
@@ -51,23 +51,25 @@ class OwnSettingsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for action in bindings.changeable():
-            words, usual = bindings.WORDS[action], bindings.USUAL[action]
-            attrs = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "placeholder": usual}
+        for action in ACTIONS:
+            attrs = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
             # Wider than one character, so that what does not fit is told and not cut off.
-            field = forms.CharField(
-                label=words[0].upper() + words[1:], required=False, max_length=20, widget=forms.TextInput(attrs=attrs)
+            self.fields[f"key_{action.name}"] = forms.CharField(
+                label=action.words[0].upper() + action.words[1:],
+                required=False,
+                strip=False,
+                max_length=20,
+                widget=forms.TextInput(attrs={**attrs, "placeholder": shown(action.key)}),
             )
-            self.fields[f"key_{action}"] = field
 
     @property
     def key_fields(self) -> list[forms.BoundField]:
-        return [self[f"key_{action}"] for action in bindings.changeable()]
+        return [self[f"key_{action.name}"] for action in ACTIONS]
 
     def arguments(self) -> dict[str, Any]:
         """What ``preferences.prefer`` takes, of a form without faults."""
         values = dict(self.cleaned_data)
-        keys = {action: values.pop(f"key_{action}") for action in bindings.changeable()}
+        keys = {action.name: values.pop(f"key_{action.name}") for action in ACTIONS}
         return {**values, "keys": keys}
 
     @classmethod

@@ -9,7 +9,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from models_registry.errors import Fault, Invalid
-from review import bindings
+from review import keys as page_keys
 from review.models import ReviewerSettings
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def prefer(
 
     ``keys`` are by action, an empty one is the usual one. The address is the account's own.
     """
-    own = bindings.differing(keys)
-    faults = [Fault(f"/keys/{action}", "invalid_key", why) for action, why in bindings.faults(own).items()]
+    own = page_keys.moved(keys)
+    faults = [
+        Fault(f"/keys/{action}", "invalid_key", f"{why[:1].upper()}{why[1:]}.")
+        for action, why in page_keys.faults(own).items()
+    ]
     if not 1 <= ahead <= MOST_AHEAD:
         faults.append(Fault("/ahead", "out_of_range", f"From 1 to {MOST_AHEAD}."))
     if digest not in ReviewerSettings.Digest.values:

@@ -41,9 +41,7 @@ def test_it_says_what_waits_where_and_nothing_of_any_case(cast):
     items = make_items(cast.model, 4)
     QueueItem.objects.filter(pk=items[0].pk).update(tier=1, enqueued_at="2026-01-02T03:04:00Z")
     erin = access.principal_of_user(cast.erin).pseudonym
-    QueueItem.objects.filter(pk=items[1].pk).update(
-        assigned_to=erin, assigned_until=DatabaseNow() + timedelta(hours=1)
-    )
+    QueueItem.objects.filter(pk=items[1].pk).update(assigned_to=erin, assigned_until=DatabaseNow() + timedelta(hours=1))
     wants(cast.erin, email="erin@example.org")
     tasks.send_digests()
     [sent] = mail.outbox
