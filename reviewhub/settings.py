@@ -111,6 +111,7 @@ INSTALLED_APPS = [
     "feedback",
 ]
 MIDDLEWARE = [
+    "reviewhub.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -136,6 +137,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "reviewhub.request_ids.of_request",
             ],
         },
     },
