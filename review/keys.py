@@ -11,8 +11,21 @@ from typing import Any, Protocol
 
 # The tenth label is 0, as on the row of digits.
 LABEL_KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0")
+# What the browser, assistive technology or the page's own buttons and dialogs need.
+TAKEN = {
+    "enter": "Enter",
+    "return": "Enter",
+    "esc": "Esc",
+    "escape": "Esc",
+    "tab": "Tab",
+    "space": "Space",
+    "spacebar": "Space",
+    "backspace": "Backspace",
+    "delete": "Delete",
+}
 # A printed character that every Latin layout reaches without a modifier, or with Shift alone where it says so.
-MOVABLE = frozenset("abcdefghijklmnopqrstuvwxyz,.;'[]-=/\\?")
+SIGNS = ",.;'[]-=/\\?"
+MOVABLE = frozenset("abcdefghijklmnopqrstuvwxyz" + SIGNS)
 
 
 @dataclass(frozen=True)
@@ -65,19 +78,24 @@ def faults(bindings: object) -> dict[str, str]:
     """What is wrong with ``{action: key}``, by action; empty when the whole can be stored and no two keys meet."""
     if not isinstance(bindings, dict):
         return {"": "must be an object of action and key"}
-    found: dict[str, str] = {}
-    for name, key in bindings.items():
-        if name not in BY_NAME:
-            found[str(name)] = "there is no such action"
-        elif not isinstance(key, str) or key.lower() not in MOVABLE:
-            taken = isinstance(key, str) and key in LABEL_KEYS
-            found[name] = "the digits belong to the labels" if taken else "one letter or sign of the keyboard"
+    found = {str(name): why for name, key in bindings.items() if (why := _unfit(name, key))}
     whole = {action.name: _moved(bindings, action) for action in ACTIONS}
     for name, key in whole.items():
-        rival = next((other for other, its in whole.items() if other != name and its == key), None)
-        if rival is not None and name in bindings and name not in found:
-            found[name] = f"{key} is the key of “{BY_NAME[rival].word}” already"
+        rivals = [other for other, its in whole.items() if other != name and its == key]
+        # Told at both, for either may be the one to move.
+        if rivals and name not in found and any(one in bindings for one in (name, *rivals)):
+            found[name] = f"{shown(key)} is the key of “{BY_NAME[rivals[0]].word}” already"
     return found
+
+
+def moved(typed: Mapping[str, str]) -> dict[str, str]:
+    """Of keys as a person typed them, what is to be stored: letters in lower case, without the usual ones.
+
+    >>> moved({"agree": "a", "skip": " J", "note": ""})
+    {'skip': 'j'}
+    """
+    keys = {name: key.strip().lower() or key[:1] for name, key in typed.items()}
+    return {name: key for name, key in keys.items() if key and (name not in BY_NAME or key != BY_NAME[name].key)}
 
 
 def bindings_of(settings: Settings | None, labels: Sequence[str] = ()) -> dict[str, str]:
@@ -96,6 +114,21 @@ def bindings_of(settings: Settings | None, labels: Sequence[str] = ()) -> dict[s
 def shown(key: str) -> str:
     """The key as it is printed on a button."""
     return key.upper()
+
+
+def _unfit(name: object, key: object) -> str:
+    """Why that key cannot be that action's; empty when it can."""
+    if name not in BY_NAME:
+        return "there is no such action"
+    if not isinstance(key, str) or not key:
+        return "one letter or sign of the keyboard"
+    if key in LABEL_KEYS:
+        return "the digits belong to the labels"
+    if key == " " or key.lower() in TAKEN:
+        return f"{TAKEN.get(key.lower(), 'Space')} is needed by the browser and the page itself"
+    if len(key) > 1:
+        return "combinations belong to the browser: one key alone" if "+" in key else "one single key"
+    return "" if key.lower() in MOVABLE else f"a letter from A to Z, or one of {' '.join(SIGNS)}"
 
 
 def _moved(bindings: Mapping[object, object], action: Action) -> str:

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.urls import path
 
-from review.api import models, policies, predictions, promotions, queues, resolutions
-from review.views import acts, members
+from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
+from review.views import acts, deck, members, own
+from review.views import images as image_pages
 from review.views import queues as queue_pages
 from review.views import review as review_pages
 
@@ -25,6 +26,10 @@ api_urlpatterns: list[Any] = [
     path("queues/", queues.QueueList.as_view()),
     path("queues/<slug:slug>/", queues.QueueDetail.as_view()),
     path("queues/<slug:slug>/claim/", queues.Claim.as_view()),
+    path("predictions/<int:pk>/reveal/", exposure.RevealFeature.as_view()),
+    path("leases/<str:token>/open/", exposure.Open.as_view()),
+    path("leases/<str:token>/first-answer/", exposure.FirstAnswer.as_view()),
+    path("leases/<str:token>/reveal/", exposure.Reveal.as_view()),
     path("leases/<str:token>/renew/", queues.Renew.as_view()),
     path("leases/<str:token>/release/", queues.Release.as_view()),
     path("leases/<str:token>/decide/", queues.Decide.as_view()),
@@ -33,7 +38,11 @@ api_urlpatterns: list[Any] = [
 urlpatterns: list[Any] = [
     path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
     path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
+    path("predictions/<int:pk>/images/<int:place>/", image_pages.image, name="context-image"),
+    path("settings/", own.own_settings, name="own-settings"),
+    path("settings/reset/", own.reset, name="reset-own-settings"),
     path("queues/", queue_pages.queues, name="queues"),
+    path("queues/waiting/", own.waiting, name="waiting"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),
     path("queues/<slug:slug>/review/claim/", review_pages.claim, name="claim"),
@@ -41,22 +50,18 @@ urlpatterns: list[Any] = [
     path("queues/<slug:slug>/review/<uuid:token>/decide/", review_pages.decide, name="decide"),
     path("queues/<slug:slug>/review/<uuid:token>/skip/", review_pages.skip, name="skip"),
     # What the page's script asks for.
-    path("queues/<slug:slug>/review/cards/", acts.cards, name="review-cards"),
-    path("queues/<slug:slug>/review/state/", acts.state, name="review-state"),
-    path("queues/<slug:slug>/review/answers/", acts.answers, name="review-answers"),
-    path("queues/<slug:slug>/review/give-back/", acts.give_back, name="review-give-back"),
-    path("queues/<slug:slug>/review/take-back/", acts.undo, name="review-take-back-latest"),
-    path("queues/<slug:slug>/review/take-back/<int:pk>/", acts.undo, name="review-take-back"),
-    path("queues/<slug:slug>/review/history/", acts.history, name="review-history"),
-    path("queues/<slug:slug>/review/history/<int:pk>/", acts.past, name="review-past"),
+    path("queues/<slug:slug>/review/cards/", deck.cards, name="review-cards"),
+    path("queues/<slug:slug>/review/state/", deck.state, name="review-state"),
+    path("queues/<slug:slug>/review/answers/", deck.answers, name="review-answers"),
+    path("queues/<slug:slug>/review/give-back/", deck.give_back, name="review-give-back"),
+    path("queues/<slug:slug>/review/take-back/", deck.undo, name="review-take-back-latest"),
+    path("queues/<slug:slug>/review/take-back/<int:pk>/", deck.undo, name="review-take-back"),
+    path("queues/<slug:slug>/review/history/", deck.history, name="review-history"),
+    path("queues/<slug:slug>/review/history/<int:pk>/", deck.past, name="review-past"),
     path("queues/<slug:slug>/review/fold/", acts.fold, name="review-fold"),
     path("queues/<slug:slug>/review/<uuid:token>/open/", acts.open_case, name="review-open"),
     path("queues/<slug:slug>/review/<uuid:token>/keep/", acts.keep, name="keep"),
     path("queues/<slug:slug>/review/<uuid:token>/explanation/", acts.explanation, name="explanation"),
     path("queues/<slug:slug>/review/<uuid:token>/first-answer/", acts.first_answer, name="review-first-answer"),
     path("queues/<slug:slug>/review/<uuid:token>/reveal/", acts.reveal, name="review-reveal"),
-    path("queues/<slug:slug>/review/<uuid:token>/escalate/", acts.escalate, name="review-escalate"),
-    path("queues/<slug:slug>/review/<uuid:token>/hand-over/", acts.hand_over, name="review-hand-over"),
-    path("queues/<slug:slug>/review/<uuid:token>/colleagues/", acts.colleagues, name="review-colleagues"),
-    path("queues/<slug:slug>/review/<uuid:token>/flag/", acts.flag, name="review-flag"),
 ]

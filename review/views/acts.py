@@ -1,133 +1,31 @@
-"""What the script of the review page asks for: cases as fragments, everything else as JSON.
+"""What the script of the review page does with the case on screen: opens, keeps, reveals, explains.
 
-Every act is safe to repeat, since the page sends again whatever it has no answer to. Refusals carry ``code`` and
-``told``, a sentence for the person; they change nothing.
+Refusals carry ``code`` and ``told``, a sentence for the person; they change nothing.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-from django.db import transaction
-from django.http import Http404, HttpResponse, JsonResponse, QueryDict
-from django.middleware.csrf import get_token
-from django.shortcuts import get_object_or_404, render
-from django.template.loader import render_to_string
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from models_registry import strict_json
-from models_registry.errors import Conflict, Forbidden, Invalid, ReviewHubError
-from models_registry.schemas import faults as schema_faults
-from models_registry.tasks import ring_webhooks
+from models_registry.errors import Conflict, Invalid
 from models_registry.views.base import page
-from review import cases, comments, decisions, escalation, exposure, handover, late, leases, queue
-from review.forms import AnswerForm
-from review.models import Explanation, Lease, QueueItem, ReviewDecision, ReviewerSettings
+from review import exposure, leases, queue
+from review.models import Explanation, Lease, ReviewerSettings
 from review.views import stage
-from review.views.review import lease_of, not_used
+from review.views.answering import card_html, lease_of, refused, sentence, whole, withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from django.http import HttpRequest
-
-MOST_AHEAD = 6
-MOST_ANSWERS = 20
-MOST_TOKENS = 30
-_TEXT = {"type": "string", "maxLength": 10_000}
-_SHORT = {"type": "string", "maxLength": 40}
-ANSWERS = {
-    "type": "object",
-    "required": ["answers"],
-    "additionalProperties": False,
-    "properties": {
-        "answers": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MOST_ANSWERS,
-            "items": {
-                "type": "object",
-                "required": ["token", "answer"],
-                "additionalProperties": False,
-                "properties": {
-                    "token": {"type": "string", "format": "uuid"},
-                    "answer": _SHORT,
-                    "note": {"type": "string"},
-                    "codes": {"type": "array", "maxItems": 200, "items": {"type": "string", "maxLength": 200}},
-                    "seconds": _SHORT,
-                    "opened_ago": _SHORT,
-                    "first_input": _SHORT,
-                    "input": _SHORT,
-                    "instead": {"type": "boolean"},
-                },
-            },
-        }
-    },
-}
-
-
-@page
-@never_cache
-@require_POST
-def cards(request: HttpRequest, slug: str) -> HttpResponse:
-    """Cases as fragments, claimed ahead: those of the ``tokens`` the page held before, else up to ``count`` next ones,
-    or the ``item`` named. Where there are fewer than asked for, why follows."""
-    at = stage.desk(request, slug)
-    wanted, count = request.POST.get("item", ""), _whole(request.POST.get("count", "1"))
-    if "tokens" in request.POST:
-        items = stage.held(at, _tokens(request))
-        return HttpResponse("".join(_card(at, item) for item in items))
-    if wanted:
-        item = _whole(wanted, most=2**62)
-        mine = QueueItem.objects.leased().filter(pk=item, lease_holder=at.holder).values_list("lease_token", flat=True)
-        items = stage.held(at, [mine[0]]) if mine else stage.claim(at, item=item, reserved=True)
-        return HttpResponse("".join(_card(at, item) for item in items) or _none(at))
-    items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True)
-    found = [_card(at, item) for item in items]
-    return HttpResponse("".join(found) + ("" if len(found) >= count else _none(at)))
-
-
-@page
-@never_cache
-@require_safe
-def state(request: HttpRequest, slug: str) -> HttpResponse:
-    """How the queue stands, what this person holds open in it, and a fresh token for forms. Takes nothing."""
-    at = stage.desk(request, slug)
-    around, found = stage.around(at), queue.emptiness(queue=at.queue, models=at.models, holder=at.holder)
-    waits = found.reason == "leased" and around["depth"] > 0
-    return JsonResponse({
-        "me": at.holder,
-        "csrf": get_token(request),
-        "waiting": around["depth"],
-        "done": around["done_today"],
-        "reason": found.reason,
-        "takes": waits,
-        "held": [str(item.lease_token) for item in stage.held(at)],
-        "undoable": None if around["undoable"] is None else around["undoable"].pk,
-        "empty": render_to_string("review/_empty.html", stage.empty(at), request=request),
-    })  # fmt: skip
-
-
-@page
-@require_POST
-def answers(request: HttpRequest, slug: str) -> HttpResponse:
-    """Decisions, each stored by itself; the results stand in their order."""
-    at = stage.desk(request, slug)
-    try:
-        body = strict_json.loads(request.body)
-    except (ValueError, Invalid):
-        return _refused("malformed", _("The body is not JSON."), status=HTTPStatus.BAD_REQUEST)
-    if found := schema_faults(ANSWERS, body):
-        return _refused("invalid", f"{found[0].pointer}: {found[0].message}", status=HTTPStatus.BAD_REQUEST)
-    results = [_answer(at, one) for one in body["answers"]]
-    if any(result["status"] == "saved" for result in results):
-        ring_webhooks()
-    around = stage.around(at)
-    return JsonResponse({"results": results, "waiting": around["depth"], "done": around["done_today"]})
 
 
 @page
@@ -148,47 +46,6 @@ def keep(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
 
 @page
 @require_POST
-def give_back(request: HttpRequest, slug: str) -> HttpResponse:
-    """Free cases that this page claimed and does not decide, as when it is left or its reviewer pauses or skips."""
-    at = stage.desk(request, slug)
-    reason = {"skipped": "skipped", "paused": "paused"}.get(request.POST.get("reason", ""), "unseen")
-    freed = queue.release_many(tokens=_tokens(request), holder=at.holder, reason=reason)
-    return JsonResponse({"freed": freed})
-
-
-@page
-@require_POST
-def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse:
-    """Take one's decision back, the latest where none is named, and get the case again with the answer marked."""
-    at = stage.desk(request, slug)
-    if "token" in request.POST:
-        made = stage.standing(at).filter(lease_id__in=_tokens(request, "token")).first()
-        if made is None:
-            return _refused("nothing_to_undo", _("There is nothing to undo."))
-    elif pk is None:
-        made = stage.undoable(at)
-        if made is None:
-            return _refused("nothing_to_undo", _("There is nothing to undo."))
-    else:
-        made = get_object_or_404(ReviewDecision, pk=pk, item__queue=at.queue, reviewer=at.holder)
-    try:
-        decisions.undo(decision=made, principal=at.principal)
-    except Conflict as error:
-        return _refused(error.code, _sentence(error.detail))
-    ring_webhooks()
-    held_already = QueueItem.objects.leased().filter(pk=made.item_id, lease_holder=at.holder)
-    mine = held_already.values_list("lease_token", flat=True).first()
-    items = stage.held(at, [mine]) if mine else stage.claim(at, item=made.item_id, reserved=True)
-    answer = made.label or _("can’t tell")
-    if not items:
-        return JsonResponse({"undone": made.pk, "told": _("Undone. The case waits in the queue again."), "card": ""})
-    told = _("Undone: %(answer)s. Decide again.") % {"answer": answer}
-    found = _card(at, items[0], former=made, note=made.rationale)
-    return JsonResponse({"undone": made.pk, "told": told, "card": found})
-
-
-@page
-@require_POST
 def first_answer(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     """One's own answer before the model's is shown; the case comes back with both."""
     at = stage.desk(request, slug)
@@ -196,7 +53,7 @@ def first_answer(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     place = request.POST.get("answer", "").removeprefix("label:")
     classes = lease.item.model.classes
     if not (place.isdecimal() and len(place) < 5 and int(place) < len(classes)):
-        return _refused("invalid", _("Choose one of the labels."), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return refused("invalid", _("Choose one of the labels."), status=HTTPStatus.UNPROCESSABLE_ENTITY)
     label = str(classes[int(place)])
     return _changed(at, token, lambda: exposure.first_answer(token=token, principal=at.principal, label=label))
 
@@ -210,74 +67,6 @@ def reveal(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
 
 
 @page
-@require_POST
-def escalate(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
-    at = stage.desk(request, slug)
-    lease_of(at, token)
-    note = _note(request)
-    return _done(lambda: escalation.escalate(token=token, principal=at.principal, note=note), _("Escalated."))
-
-
-@page
-@require_POST
-def hand_over(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
-    at = stage.desk(request, slug)
-    lease_of(at, token)
-    to, note = request.POST.get("to", ""), _note(request)
-    return _done(lambda: handover.hand_over(token=token, principal=at.principal, to=to, note=note), _("Handed over."))
-
-
-@page
-@require_POST
-def flag(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
-    """Mark the case for discussion, or take the mark away; it decides nothing."""
-    at = stage.desk(request, slug)
-    prediction = lease_of(at, token).item.prediction
-    on = request.POST.get("on") == "1"
-    act = comments.flag if on else comments.unflag
-    return _done(
-        lambda: act(prediction=prediction, principal=at.principal), _("Flagged.") if on else _("No longer flagged.")
-    )
-
-
-@page
-@require_safe
-@never_cache
-def colleagues(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
-    """Who the case may be handed over to."""
-    at = stage.desk(request, slug)
-    return JsonResponse({"colleagues": stage.colleagues(lease_of(at, token).item, at.principal)})
-
-
-@page
-@require_safe
-@never_cache
-def history(request: HttpRequest, slug: str) -> HttpResponse:
-    """This person's last decisions, as a list."""
-    at = stage.desk(request, slug)
-    return render(request, "review/_history.html", {"queue": at.queue, "decisions": stage.latest(at)})
-
-
-@page
-@require_safe
-@never_cache
-def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """A case that this person decided, to read."""
-    at = stage.desk(request, slug)
-    related = ("item__model", "prediction__model", "prediction__version__contract", "prediction__payload")
-    rows = ReviewDecision.objects.select_related(*related, "prediction__routing__policy", "prediction__explanation")
-    made = get_object_or_404(rows, pk=pk, item__queue=at.queue, reviewer=at.holder, kind="decision")
-    made.item.queue = at.queue
-    # An answered case is shown as it was answered: what was hidden then stays hidden here.
-    context = {
-        "queue": at.queue, "item": made.item, "made": made, "hidden": made.model_shown_at is None, "mode": made.mode,
-        "case": cases.case(made.prediction), "definition": made.definition, "past": True, "folded": at.wishes.why_folded,
-        "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
-    }  # fmt: skip
-    return render(request, "review/_past.html", context)
-
-
-@page
 @require_safe
 @never_cache
 def explanation(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
@@ -287,7 +76,7 @@ def explanation(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     lease = Lease.objects.filter(token=token, model_shown_at__isnull=False).first()
     if not found or lease is None:
         raise Http404
-    tries = min(_whole(request.GET.get("try", "1")), 99)
+    tries = min(whole(request.GET.get("try", "1")), 99)
     shown = cases.case(found[0].prediction)
     if shown["explanation"]["state"] == Explanation.Status.READY:
         queue.note_explanation_shown(token=token, holder=at.holder)
@@ -305,64 +94,12 @@ def fold(request: HttpRequest, slug: str) -> HttpResponse:
     return JsonResponse({"folded": folded})
 
 
-def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
-    """Store one answer; what came of it, never an exception."""
-    token = UUID(given["token"])
-    lease = leases.find(token)
-    if lease is None or lease.item.queue_id != at.queue.pk or lease.holder != at.holder:
-        return {"token": given["token"], "status": "conflict", "code": "lease_lost", "told": _("This case is not yours.")}
-    form = AnswerForm(_form(given), prediction=lease.item.prediction, shown=lease.model_shown_at is not None)
-    told = {"token": given["token"], "name": lease.item.prediction.external_id}
-    if not form.is_valid():
-        return {**told, "status": "invalid", "errors": {name: str(found[0]) for name, found in form.errors.items()}}
-    try:
-        with transaction.atomic():
-            if given.get("instead"):
-                made = late.decide_instead(token=token, principal=at.principal, leads=at.leads, **form.arguments())
-            else:
-                made = late.decide(token=token, principal=at.principal, leads=at.leads, **form.arguments())
-    except Conflict as error:
-        return {**told, "status": "conflict", "code": _withdrawn(lease) or error.code, "told": not_used(lease, error), "newer": _newer(at, lease)}
-    except Invalid as error:
-        places = {fault.pointer.strip("/").split("/")[0]: fault.message for fault in error.errors}
-        return {**told, "status": "invalid", "errors": places or {"answer": error.detail}}
-    except ReviewHubError as error:
-        return {**told, "status": "conflict", "code": error.code, "told": _sentence(error.detail)}
-    return {**told, "status": "saved", "decision": made.pk, "label": made.label}
-
-
-def _withdrawn(lease: Lease) -> str:
-    return "withdrawn" if lease.item.state == QueueItem.State.WITHDRAWN else ""
-
-
-def _newer(at: stage.Desk, lease: Lease) -> int | None:
-    """An open item of a later prediction of the same entity, where the lease's own prediction was withdrawn."""
-    old = lease.item.prediction
-    if lease.item.state != QueueItem.State.WITHDRAWN or not old.entity_id:
-        return None
-    later = QueueItem.objects.claimable().filter(queue=at.queue, model=old.model_id, prediction__entity_id=old.entity_id)
-    return later.filter(prediction__gt=old.pk).order_by("-prediction").values_list("pk", flat=True).first()
-
-
-def _form(given: dict[str, Any]) -> QueryDict:
-    """The answer as the form without script would post it."""
-    data = QueryDict(mutable=True)
-    for name, value in given.items():
-        if name == "codes" and given["answer"].startswith("label:"):
-            data.setlist(f"codes.{given['answer'].removeprefix('label:')}", value)
-        elif name == "codes":
-            data.setlist("codes", value)
-        elif name not in ("token", "instead"):
-            data[name] = value
-    return data
-
-
 def _lease(at: stage.Desk, token: UUID, act: Callable[[], Lease]) -> HttpResponse:
     lease_of(at, token)
     try:
         lease = act()
     except Conflict as error:
-        return _refused(_withdrawn(lease_of(at, token)) or error.code, _sentence(error.detail))
+        return refused(withdrawn(lease_of(at, token)) or error.code, sentence(error.detail))
     return JsonResponse({"left": leases.seconds_left(token), "until": lease.expires_at.strftime("%H:%M")})
 
 
@@ -372,59 +109,12 @@ def _changed(at: stage.Desk, token: UUID, act: Callable[[], Lease]) -> HttpRespo
     try:
         act()
     except Conflict as error:
-        return _refused(_withdrawn(lease_of(at, token)) or error.code, _sentence(error.detail))
+        return refused(withdrawn(lease_of(at, token)) or error.code, sentence(error.detail))
     except Invalid as error:
-        return _refused("invalid", error.detail, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return refused("invalid", error.detail, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     items = stage.held(at, [token])
     if not items:
         raise Http404
     if getattr(getattr(items[0].prediction, "explanation", None), "status", "") == Explanation.Status.READY:
         queue.note_explanation_shown(token=token, holder=at.holder)
-    return JsonResponse({"card": _card(at, items[0])})
-
-
-def _done(act: Callable[[], Any], told: str) -> HttpResponse:
-    try:
-        act()
-    except Conflict as error:
-        return _refused(error.code, _sentence(error.detail))
-    except Forbidden as error:
-        return _refused("forbidden", _sentence(error.detail), status=HTTPStatus.FORBIDDEN)
-    except ReviewHubError as error:
-        first = error.errors[0].message if error.errors else error.detail
-        return _refused("invalid", _sentence(first), status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    return JsonResponse({"told": told})
-
-
-def _refused(code: str, told: str, *, status: HTTPStatus = HTTPStatus.CONFLICT) -> HttpResponse:
-    return JsonResponse({"code": code, "told": told}, status=status)
-
-
-def _card(at: stage.Desk, item: QueueItem, **more: Any) -> str:
-    return render_to_string("review/_slot.html", stage.card(at, item, **more))
-
-
-def _none(at: stage.Desk) -> str:
-    return render_to_string("review/_empty.html", stage.empty(at))
-
-
-def _tokens(request: HttpRequest, field: str = "tokens") -> list[UUID]:
-    found = []
-    for text in request.POST.get(field, "").split(",")[:MOST_TOKENS]:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found
-
-
-def _note(request: HttpRequest) -> str:
-    return request.POST.get("note", "").replace("\0", "")
-
-
-def _whole(text: str, *, most: int = 99) -> int:
-    return min(int(text), most) if text.isascii() and text.isdecimal() and len(text) < 19 else 1
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return JsonResponse({"card": card_html(at, items[0])})

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -19,10 +18,11 @@ from django.views.decorators.http import require_POST, require_safe
 from models_registry.errors import Conflict, ReviewHubError
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
-from review import decisions, keys, late, leases, queue
+from review import decisions, keys, late, queue
 from review.forms import AnswerForm
-from review.models import Lease, ReviewDecision
+from review.models import ReviewDecision
 from review.views import stage
+from review.views.answering import lease_of, not_used
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -43,7 +43,9 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     context = {**stage.around(at), "area": "queues", "wishes": at.wishes, "me": at.holder, "actions": keys.ACTIONS}
     context |= {"fixed_keys": keys.FIXED, "key": keys.bindings_of(at.wishes), "span": stage.span(at)}
     context["labels_most"] = max(len(model.classes) for model in at.models)
-    context["definitions"] = [model.definitions.select_related("model").order_by("-number").first() for model in at.models]
+    context["definitions"] = [
+        model.definitions.select_related("model").order_by("-number").first() for model in at.models
+    ]
     context["keys_json"] = json.dumps(keys.bindings_of(at.wishes, [""] * len(keys.LABEL_KEYS)))
     if "plain" in request.GET:
         found = stage.held(at)
@@ -110,26 +112,6 @@ def undo(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         _open(at, items[0])
         return _told(request, at, _("Undone: %(answer)s. Decide again.") % {"answer": made.label or _("can’t tell")})
     return _told(request, at, _("Undone. The case waits in the queue again."))
-
-
-def lease_of(at: stage.Desk, token: UUID) -> Lease:
-    """The lease of that token; 404 where it is no lease of this person in this queue."""
-    lease = leases.find(token)
-    if lease is None or lease.item.queue_id != at.queue.pk or lease.holder != at.holder:
-        raise Http404
-    return lease
-
-
-def not_used(lease: Lease, error: Conflict) -> str:
-    """Why an answer was not used, as a sentence for the person who gave it."""
-    name = lease.item.prediction.external_id
-    lease.item.refresh_from_db()
-    when = late.decided_elsewhere_at(lease)
-    if when is not None:
-        return _("%(case)s: decided by another reviewer at %(time)s. Yours was not used.") % {
-            "case": name, "time": when.strftime("%H:%M"),
-        }  # fmt: skip
-    return _("Your answer on %(case)s was not used: %(why)s.") % {"case": name, "why": error.detail}
 
 
 def _open(at: stage.Desk, item: QueueItem) -> None:

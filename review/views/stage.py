@@ -17,6 +17,7 @@ from models_registry.access import principal_of_user
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
 from review import cases, keys, leases, queue
+from review import veil as veiling
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, ReviewerSettings, ReviewQueue
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
     """A case with its bar. Of the model there is nothing in it while ``hidden``."""
     lease = Lease.objects.select_related("item").get(token=cast("UUID", item.lease_token))
     definition = leases.definition_of(lease)
-    hidden = lease.model_shown_at is None
+    veil = veiling.of_item(item, lease)
+    hidden = veil.model
     classes = item.model.classes
     predicted = None if hidden else item.prediction.predicted
     return {
@@ -88,6 +90,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "lease": lease,
         "mode": lease.mode,
         "hidden": hidden,
+        "veil": veil,
         "case": cases.case(item.prediction),
         "definition": definition,
         "labels": labels(classes, definition),
@@ -97,7 +100,8 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "span": span(at),
         "polls": True,
         "tries": 1,
-        "earlier": [] if hidden and lease.mode != "blind_first" else earlier(item.prediction, at.principal),
+        "earlier": earlier(item.prediction, at.principal),
+        "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction),
         "key": keys.bindings_of(at.wishes, classes),
         "folded": at.wishes.why_folded,
         **more,
@@ -121,6 +125,17 @@ def earlier(prediction: Prediction, principal: Principal) -> list[ReviewDecision
     """What this person said of the case before and took back."""
     mine = ReviewDecision.objects.filter(prediction=prediction, reviewer=principal.pseudonym, kind="decision")
     return list(mine.order_by("-id")[:3])
+
+
+def same_entity(prediction: Prediction) -> list[ReviewDecision]:
+    """What was decided of the entity's other cases, the newest first."""
+    if not prediction.entity_id:
+        return []
+    others = ReviewDecision.objects.filter(
+        prediction__model=prediction.model_id, prediction__entity_id=prediction.entity_id, kind="decision",
+        superseded_by__isnull=True,
+    )  # fmt: skip
+    return list(others.exclude(prediction=prediction.pk).select_related("prediction").order_by("-id")[:5])
 
 
 def standing(at: Desk) -> Any:
@@ -157,7 +172,7 @@ def empty(at: Desk) -> Context:
         "queue": at.queue,
         "models": at.models,
         "key": keys.bindings_of(at.wishes),
-        "emptiness": queue.emptiness(queue=at.queue, models=at.models, holder=at.holder),
+        "emptiness": queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
         "newest": newest.first(),
         "elsewhere": _elsewhere(at),
         "granting": _granting(at.models),
