@@ -11,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence, surges, watching
+from feedback import datasets, labels, planting, propensity_audit, retraining, sampler_evidence, surges, watching
 from feedback.arrivals import KEEPS, arrivals_of
 from feedback.monitoring.days import refresh
 from models_registry.doorbells import Doorbell
@@ -100,6 +100,15 @@ def resume_training() -> None:
 def fit_samplers() -> None:
     """Solve the live samplers that are due: each night, and while a model's first traffic doubles."""
     sampler_evidence.fit_due()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def plant_gold() -> None:
+    """Let known cases follow the routings that call for one, and take back those that nobody answered."""
+    deadline = time.monotonic() + BUDGET_SECONDS
+    while planting.plant(limit=50) and time.monotonic() < deadline:
+        pass
+    planting.expire()
 
 
 def _of_every_model(act: Callable[[RegisteredModel], object]) -> None:

@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from feedback.api import (
     alerts,
     counterfactual,
+    gold,
     labels,
     outcomes,
     policies,
@@ -17,10 +18,12 @@ from feedback.api import (
 )
 from feedback.views import alerts as alert_pages
 from feedback.views import delays as delay_page
+from feedback.views import gold as gold_pages
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
 from feedback.views import models as model_pages
 from feedback.views import policies as policy_pages
+from feedback.views import practice as practice_pages
 from feedback.views import predictions as prediction_pages
 from feedback.views import quality as quality_page
 from feedback.views import workload as workload_page
@@ -36,6 +39,7 @@ api_urlpatterns: list[Any] = [
     path("outcomes/bulk/", outcomes.OutcomeBulk.as_view()),
     path("models/<slug:slug>/labels/", labels.Labels.as_view()),
     path("models/<slug:slug>/quality/", quality.Quality.as_view()),
+    path("models/<slug:slug>/gold/", gold.GoldTruths.as_view()),
     path("models/<slug:slug>/delays/", quality.Delays.as_view()),
     path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
     path("models/<slug:slug>/counterfactual/", counterfactual.Counterfactual.as_view()),
@@ -60,6 +64,11 @@ urlpatterns: list[Any] = [
     path("models/<slug:slug>/alerts/<int:pk>/acknowledge/", alert_pages.acknowledge, name="acknowledge-alert"),
     path("models/<slug:slug>/runs/", model_pages.runs, name="runs"),
     path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
+    path("models/<slug:slug>/gold/", gold_pages.gold, name="gold"),
+    path("models/<slug:slug>/gold/say/", gold_pages.say, name="say-gold"),
+    path("models/<slug:slug>/gold/<int:pk>/", gold_pages.change, name="change-gold"),
+    path("practice/<slug:slug>/", practice_pages.practice, name="practice"),
+    path("practice/<slug:slug>/answer/", practice_pages.answer, name="practice-answer"),
     path("models/<slug:slug>/delays/", delay_page.delays, name="delays"),
     path("models/<slug:slug>/workload/", workload_page.workload, name="workload"),
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
