@@ -11,7 +11,18 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from feedback import datasets, labels, planting, propensity_audit, retraining, sampler_evidence, surges, watching
+from feedback import (
+    behaviour,
+    datasets,
+    labels,
+    planting,
+    propensity_audit,
+    retraining,
+    rubber_stamps,
+    sampler_evidence,
+    surges,
+    watching,
+)
 from feedback.arrivals import KEEPS, arrivals_of
 from feedback.monitoring.days import refresh
 from models_registry.doorbells import Doorbell
@@ -59,8 +70,9 @@ def refresh_sums() -> None:
 
 @shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
 def watch_models() -> None:
-    """Ask of every model whether its concept drifts or its labels come later, and tell by an alert."""
+    """Ask of every model whether its concept drifts, its labels come later or its behaviour moves; tell by an alert."""
     _of_every_model(watching.watch)
+    _of_every_model(behaviour.watch)
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -68,6 +80,12 @@ def watch_capacity() -> None:
     """Ask of every model whether its reviews exceed what a day has, or will be late, and tell by an alert."""
     _of_every_model(watching.watch_capacity)
     _of_every_model(surges.watch_workload)
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def watch_reviewers() -> None:
+    """Ask of every model whether somebody may be following it instead of looking, and tell its leads."""
+    _of_every_model(rubber_stamps.watch)
 
 
 @shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]
