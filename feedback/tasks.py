@@ -14,6 +14,7 @@ from django.utils import timezone
 from feedback import (
     behaviour,
     datasets,
+    frequencies,
     labels,
     planting,
     propensity_audit,
@@ -127,6 +128,12 @@ def plant_gold() -> None:
     while planting.plant(limit=50) and time.monotonic() < deadline:
         pass
     planting.expire()
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def count_frequencies() -> None:
+    """Count how often answers came true, for models whose labels have changed; once a day for all."""
+    _of_every_model(frequencies.count_due)
 
 
 def _of_every_model(act: Callable[[RegisteredModel], object]) -> None:
