@@ -17,8 +17,8 @@ def test_every_drawing_is_its_features_and_a_context_that_is_taken(demo: digits.
     check = contracts.checker(demo.contract)
     for body in demo.predictions:
         array = body["context"]["array"]
-        pairs = zip(sum(array["features"], []), sum(array["values"], []), strict=True)
-        assert dict(pairs) == body["features"]
+        rows = zip(array["features"], array["values"], strict=True)
+        assert {name: value for row in rows for name, value in zip(*row, strict=True)} == body["features"]
         assert not schemas.faults(context.SCHEMA, body["context"])
         assert not context.faults(body["context"])
         assert not context.unknown_features(body["context"], known)
