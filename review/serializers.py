@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from review import resolutions, veiled
+from review import context, resolutions, veiled
 from review.models import Explanation, Lease, Mode, Prediction, QueueItem, ReviewDecision, ReviewQueue
 from review.models.queue import MOST_DECISIONS
 from review.veil import NOTHING, Veil, of_item
@@ -60,7 +60,7 @@ PREDICTION: dict[str, Any] = {
         "raw": {},
         "latency_ms": {"type": "number", "minimum": 0},
         "counters": _map({"type": "number"}),
-        "context": {"type": "object"},
+        "context": context.SCHEMA,
     },
     "required": ["model", "external_id", "features", "scores"],
     "additionalProperties": False,
