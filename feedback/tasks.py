@@ -11,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from feedback import datasets, labels, propensity_audit, retraining, sampler_evidence, surges, watching
+from feedback import datasets, frequencies, labels, propensity_audit, retraining, sampler_evidence, surges, watching
 from feedback.arrivals import KEEPS, arrivals_of
 from feedback.monitoring.days import refresh
 from models_registry.doorbells import Doorbell
@@ -100,6 +100,12 @@ def resume_training() -> None:
 def fit_samplers() -> None:
     """Solve the live samplers that are due: each night, and while a model's first traffic doubles."""
     sampler_evidence.fit_due()
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def count_frequencies() -> None:
+    """Count how often answers came true, for models whose labels have changed; once a day for all."""
+    _of_every_model(frequencies.count_due)
 
 
 def _of_every_model(act: Callable[[RegisteredModel], object]) -> None:

@@ -5,12 +5,16 @@ Reads only. The review page and a prediction's own page show the same thing, so 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models_registry import wording
+from models_registry.frames import as_text
 from models_registry.models import ReferenceProfile
-from review import drawings, figures
-from review.models import Explanation, RoutingDecision
+from review import drawings, explained, figures, sentences
+from review.models import RoutingDecision
+from review.policies.reasons import PREFIXES
+from review.policies.staleness import stale_groups
 
 if TYPE_CHECKING:
     from review.models import Prediction
@@ -23,6 +27,7 @@ REASONS = {
     "high_risk": "being wrong here would be expensive",
     "audit_floor": "chosen at random, as a share of all cases is",
     "sampling": "chosen at random, to learn from",
+    "sampling_floor": "chosen at random, to learn from",
     "kill_switch": "the kill switch is on: every case comes to a person",
     "oversight_always": "a person decides every case of this model",
     "no_active_policy": "no policy is active, so every case comes to a person",
@@ -33,10 +38,14 @@ REASONS = {
 
 def case(prediction: Prediction) -> dict[str, Any]:
     """What a template needs to show a prediction with its version, contract, payload, routing and explanation."""
-    features = prediction.version.contract.document["features"]
-    groups = _groups(prediction, features)
+    contract = prediction.version.contract.document
+    profile = ReferenceProfile.objects.filter(version_id=prediction.version_id).first()
+    groups = _groups(prediction, contract["features"], profile)
     rows = [row for group in groups for row in group["rows"]]
+    named = {row["name"]: row for row in rows}
     unusual = sorted((row for row in rows if row["unusual"]), key=lambda row: not row["outside"])
+    bars = figures.score_bars(prediction.model.classes, prediction.scores)
+    routing = getattr(prediction, "routing", None)
     return {
         "prediction": prediction,
         "groups": groups,
@@ -44,19 +53,39 @@ def case(prediction: Prediction) -> dict[str, Any]:
         "standouts": unusual[:STANDOUTS],
         "unusual_count": len(unusual),
         "feature_count": len(rows),
-        "scores": figures.score_bars(prediction.model.classes, prediction.scores),
-        "explanation": explanation(prediction, {feature["name"]: feature for feature in features}),
+        "badges": badges(prediction, routing, named),
+        "scores": bars,
+        "alternatives": figures.alternatives(bars),
+        "frequency": explained.frequency(prediction),
+        "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
+        "explanation": explained.explanation(prediction, named),
+        "similar": explained.alike(prediction, named, profile),
         "context": drawings.shown(prediction.payload.context),
-        "why": why(getattr(prediction, "routing", None)),
+        "why": why(routing),
     }
+
+
+def badges(prediction: Prediction, routing: RoutingDecision | None, rows: Mapping[str, dict[str, Any]]) -> list[str]:
+    """What is too old or unusual about the inputs, in words: as routing found it, and as the times that were sent say."""
+    payload, contract = prediction.payload, prediction.version.contract.document
+    stale = stale_groups(contract, payload.as_of, payload.feature_sets, prediction.received_at)
+    groups = {group for group, old in stale.items() if old}
+    told = [code.partition(":")[::2] for code in (routing.reasons if routing else []) if code.startswith(PREFIXES)]
+    groups |= {name for kind, name in told if kind == "stale"}
+    unusual = [str(rows[name]["label"]) if name in rows else name.replace("_", " ") for kind, name in told
+               if kind == "unusual"]  # fmt: skip
+    found = [f"inputs are stale: {group}" for group in sorted(groups)]
+    return found + ([f"unusual: {', '.join(unusual)}"] if unusual else [])
 
 
 def why(routing: RoutingDecision | None) -> dict[str, Any]:
     """The reasons of a routing decision as words, and how likely it was that this case comes to a person."""
     if routing is None:
         return {"reasons": [], "chance": "", "number": None}
+    # What is stale or unusual has words of its own.
+    named = [code for code in routing.reasons if not code.startswith(PREFIXES)]
     return {
-        "reasons": [{"code": code, "words": REASONS.get(code, code.replace("_", " "))} for code in routing.reasons],
+        "reasons": [{"code": code, "words": REASONS.get(code, code.replace("_", " "))} for code in named],
         "chance": chance(routing.propensity),
         "number": routing.policy.number if routing.policy else None,
     }
@@ -78,26 +107,10 @@ def chance(propensity: float) -> str:
     return f"{wording.share(propensity)} of cases like this come to a person."
 
 
-def explanation(prediction: Prediction, features: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The factor table, or what stands in its place: pending, failed with the reason, or not asked for."""
-    found: Explanation | None = getattr(prediction, "explanation", None)
-    if found is None:
-        return {"state": "none"}
-    if found.status != Explanation.Status.READY:
-        return {"state": found.status, "reason": found.reason}
-    table = figures.factors(found.contributions, probability=found.space == "probability")
-    for row in table["rows"]:
-        feature = features.get(row["feature"], {"name": row["feature"]})
-        row["label"], row["text"] = wording.label_of(feature), wording.value(row.get("value"), feature)
-        row["group"] = feature.get("group", "")
-    label = found.explained_class or prediction.predicted
-    drawn = drawings.factors(prediction.payload.context, found.contributions, label)
-    return {"state": "ready", "row": found, "label": label, "drawing": drawn, **table}
-
-
-def _groups(prediction: Prediction, features: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _groups(
+    prediction: Prediction, features: list[dict[str, Any]], profile: ReferenceProfile | None
+) -> list[dict[str, Any]]:
     """The contract's groups in its own order, so that a feature is always found in the same place."""
-    profile = ReferenceProfile.objects.filter(version_id=prediction.version_id).first()
     given = prediction.payload.features
     grouped: dict[str, list[dict[str, Any]]] = {}
     for feature in features:
@@ -112,12 +125,14 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         "label": wording.label_of(feature),
         "group": feature.get("group", ""),
         "text": wording.value(given, feature),
+        "unit": feature.get("unit", ""),
         "missing": given is None,
         "sensitive": bool(feature.get("sensitive")),
         "strip": None,
         "words": "",
         "unusual": False,
         "outside": False,
+        "side": "",
     }
     reference = profile.feature(feature["name"]) if profile else None
     if reference is None:
@@ -127,12 +142,13 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         row["unusual"] = reference.get("null_share", 0.0) < figures.LOW
     elif reference["kind"] == "category":
         shares = {name: part for (name, _), part in zip(reference["values"], reference["shares"], strict=True)}
-        row["words"], row["unusual"], row["outside"] = figures.category_words(str(given), shares)
+        row["words"], row["unusual"], row["outside"] = figures.category_words(as_text(given), shares)
     elif isinstance(given, int | float) and not isinstance(given, bool):
         quantiles = _quantiles(reference)
         if quantiles is not None:
             found = figures.strip(float(given), quantiles)
-            row |= {"strip": found, "words": found.words, "unusual": found.unusual, "outside": found.outside}
+            row |= {"strip": found, "words": found.words, "unusual": found.unusual}
+            row |= {"outside": found.outside, "side": found.side}
     return row
 
 
