@@ -14,13 +14,23 @@ from django.conf import settings
 LOCK = 0x4155_4449
 AUDITS_IN_WINDOW = 5
 
+# Leases of a person who asked for it in the settings, or asks now, last so many times as long.
+LONGER = 3
+
 # A key answers for persons, so what it has answered is told by the lease: of that item, as another slot of the
 # prediction may be for another person.
+# Tier 1 is for who leads the model: what was escalated, and adjudications. What was handed over is the colleague's
+# until the time is up, and nobody's after that.
+# Of the slots of a prediction the lowest that this holder may have goes first: two claims of one person at the same
+# moment, that do not see each other, want the same row and not two of them. Who passed the case on does not get the
+# next slot of it.
 # OFFSET 0 keeps the planner from turning an exclusion into a join over all rows: each is one index
 # probe per candidate, and the claim stops at the first rows that pass.
 _ALLOWED = """
     i.queue_id = %(queue)s AND i.state = 'open' AND i.model_id = ANY(%(models)s)
     AND (i.lease_expires_at IS NULL OR i.lease_expires_at <= clock_timestamp())
+    AND (i.tier = 0 OR i.model_id = ANY(%(leads)s))
+    AND (i.assigned_to IS NULL OR i.assigned_to = %(holder)s OR i.assigned_until <= clock_timestamp())
     AND (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s)
     AND NOT EXISTS (
         SELECT 1 FROM review_reviewdecision d
@@ -32,8 +42,16 @@ _ALLOWED = """
     AND NOT EXISTS (
         SELECT 1 FROM review_queueitem o
         WHERE o.prediction_id = i.prediction_id AND o.id <> i.id AND o.state = 'open'
-          AND CASE WHEN o.lease_expires_at > clock_timestamp() THEN o.lease_holder = %(holder)s ELSE o.slot < i.slot END
+          AND CASE WHEN o.lease_expires_at > clock_timestamp() THEN o.lease_holder = %(holder)s
+                   ELSE o.slot < i.slot AND (o.tier = 0 OR o.model_id = ANY(%(leads)s))
+                    AND (o.assigned_to IS NULL OR o.assigned_to = %(holder)s OR o.assigned_until <= clock_timestamp())
+              END
         OFFSET 0)
+    AND (i.required = 1 OR NOT EXISTS (
+        SELECT 1 FROM review_queueitem o JOIN review_lease h ON h.item_id = o.id
+        WHERE o.prediction_id = i.prediction_id AND o.id <> i.id AND o.state = 'open'
+          AND h.holder = %(holder)s AND h.ending IN ('escalated', 'handed_over')
+        OFFSET 0))
 """
 _NOT_SKIPPED = """
     NOT EXISTS (
@@ -51,6 +69,27 @@ _SKIPPED = f"""
         SELECT max(s.ended_at) AS at FROM review_lease s
         WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released') skipped
     WHERE {_ALLOWED} AND skipped.at IS NOT NULL ORDER BY skipped.at, i.id
+"""  # noqa: S608
+# What colleagues handed over to this person, and what was escalated: by partial indexes that are nearly empty.
+_HANDED = f"""
+    SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i
+    WHERE {_ALLOWED} AND {_NOT_SKIPPED} AND i.assigned_to = %(holder)s ORDER BY i.id
+"""  # noqa: S608
+_ESCALATED = f"""
+    SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i
+    WHERE {_ALLOWED} AND {_NOT_SKIPPED} AND i.tier = 1 ORDER BY i.id
+"""  # noqa: S608
+ANY_HANDED = """
+    SELECT EXISTS (SELECT 1 FROM review_queueitem i
+                   WHERE i.queue_id = %(queue)s AND i.state = 'open' AND i.assigned_to = %(holder)s)
+"""
+# How long the lease of a holder lasts. What is claimed ahead is kept back for a short time only, as it may never be
+# looked at.
+LENGTH = f"""
+    make_interval(secs => CASE WHEN {{reserved}} THEN least(%(reserved_seconds)s, q.lease_seconds)
+        ELSE q.lease_seconds * CASE WHEN %(long)s OR EXISTS (
+            SELECT 1 FROM review_reviewersettings r JOIN models_registry_person p ON p.user_id = r.user_id
+            WHERE p.pseudonym = %(holder)s AND r.long_lease) THEN {LONGER} ELSE 1 END END)
 """  # noqa: S608
 _FIRST = "picked AS MATERIALIZED ({source} LIMIT %(count)s FOR UPDATE OF i SKIP LOCKED)"
 # Of a queue's last claims a share belongs to audits, whatever the priority of gates; what is missing from it goes to
@@ -89,10 +128,9 @@ _TAKE = """
     leased AS (
         UPDATE review_queueitem i
         SET lease_token = gen_random_uuid(), lease_holder = %(holder)s,
-            lease_expires_at = clock_timestamp() + make_interval(secs =>
-                (SELECT q.lease_seconds FROM review_reviewqueue q WHERE q.id = %(queue)s))
+            lease_expires_at = clock_timestamp() + (SELECT {length} FROM review_reviewqueue q WHERE q.id = %(queue)s)
         FROM picked WHERE i.id = picked.id
-        RETURNING i.id, i.prediction_id, i.kind, i.lease_token, i.lease_expires_at,
+        RETURNING i.id, i.prediction_id, i.kind, i.lease_token, i.lease_expires_at, clock_timestamp() AS now,
             CASE WHEN i.blind_draw < i.blind_share THEN 'blind'
                  ELSE (SELECT q.mode FROM review_reviewqueue q WHERE q.id = %(queue)s) END AS mode
     ),
@@ -100,19 +138,26 @@ _TAKE = """
         UPDATE review_lease SET ended_at = picked.lease_expires_at, ending = 'expired'
         FROM picked WHERE token = picked.lease_token AND ending IS NULL
     )
-    INSERT INTO review_lease (token, item_id, queue_id, audit, holder, claimed_at, expires_at, mode, model_shown_at,
-        explanation_shown)
-    SELECT lease_token, id, %(queue)s, kind = 'audit', %(holder)s, clock_timestamp(), lease_expires_at, mode,
+    INSERT INTO review_lease (token, item_id, queue_id, audit, holder, claimed_at, expires_at, reserved, opened_at,
+        mode, model_shown_at, explanation_shown)
+    SELECT lease_token, id, %(queue)s, kind = 'audit', %(holder)s, now, lease_expires_at,
+           %(reserved)s, CASE WHEN NOT %(reserved)s THEN now END, mode,
            CASE WHEN mode = 'assisted' THEN clock_timestamp() END,
            mode = 'assisted' AND EXISTS (SELECT 1 FROM review_explanation e
                                          WHERE e.prediction_id = leased.prediction_id AND e.status = 'ready')
     FROM leased RETURNING item_id, explanation_shown
 """
+_TAKE = _TAKE.replace("{length}", LENGTH.format(reserved="%(reserved)s"))
 FRESH = _TAKE.format(picked=_SHARED)
-SKIPPED, NAMED = (_TAKE.format(picked=_FIRST.format(source=source)) for source in (_SKIPPED, _NAMED))
+HANDED, ESCALATED, SKIPPED, NAMED = (
+    _TAKE.format(picked=_FIRST.format(source=source)) for source in (_HANDED, _ESCALATED, _SKIPPED, _NAMED)
+)
 
 
 def terms() -> dict[str, Any]:
-    """What `FRESH` needs to know about the share of audits."""
+    """What the statements need to know about the share of audits and about time, for a claim that asks for no more."""
     share = settings.REVIEWHUB["AUDIT_CLAIM_SHARE"]
-    return {"share": share, "window": math.ceil(AUDITS_IN_WINDOW / share) - 1 if share else 0, "lock": LOCK}
+    window = math.ceil(AUDITS_IN_WINDOW / share) - 1 if share else 0
+    plain = {"leads": [], "reserved": False, "long": False}
+    seconds = settings.REVIEWHUB["RESERVED_SECONDS"]
+    return {"share": share, "window": window, "lock": LOCK, "reserved_seconds": seconds, **plain}

@@ -11,6 +11,7 @@ from django.db.models import F
 
 from models_registry.errors import Conflict
 from models_registry.models import DatabaseNow, LabelDefinition
+from review.claims import LENGTH
 from review.models import Lease, QueueItem
 
 # The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
@@ -40,13 +41,26 @@ def _live(first: str = "true") -> str:
 RENEW = f"""
     WITH {_live()}, renewed AS (
         UPDATE review_queueitem i
-        SET lease_expires_at = clock_timestamp() + make_interval(secs => q.lease_seconds)
+        SET lease_expires_at = clock_timestamp() + {LENGTH.format(reserved="l.reserved")}
         FROM live, review_reviewqueue q, review_lease l
         WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.renewals < %(limit)s AND {_STILL_HELD}
         RETURNING i.lease_token, i.lease_expires_at
     )
     UPDATE review_lease l SET expires_at = renewed.lease_expires_at, renewals = l.renewals + 1
     FROM renewed WHERE l.token = renewed.lease_token
+"""  # noqa: S608
+# The first time on screen: from here on the lease has its full time, however often it was renewed before.
+OPEN = f"""
+    WITH {_live()}, opened AS (
+        UPDATE review_queueitem i
+        SET lease_expires_at = clock_timestamp() + {LENGTH.format(reserved="false")}
+        FROM live, review_reviewqueue q, review_lease l
+        WHERE q.id = i.queue_id AND l.token = i.lease_token AND l.reserved AND {_STILL_HELD}
+        RETURNING i.lease_token, i.lease_expires_at
+    )
+    UPDATE review_lease l
+    SET reserved = false, opened_at = clock_timestamp(), expires_at = opened.lease_expires_at, renewals = 0
+    FROM opened WHERE l.token = opened.lease_token
 """  # noqa: S608
 RELEASE = f"""
     WITH {_live()}, released AS (
@@ -58,10 +72,10 @@ RELEASE = f"""
     FROM released WHERE token = %(token)s
 """  # noqa: S608
 # Rows one after the other by id, so that two of these never wait for each other.
-RELEASE_ALL = """
+_RELEASE_HELD = """
     WITH held AS MATERIALIZED (
         SELECT id, lease_token, lease_expires_at FROM review_queueitem
-        WHERE state = 'open' AND lease_holder = %(holder)s AND model_id = ANY(%(models)s) ORDER BY id FOR UPDATE
+        WHERE state = 'open' AND lease_holder = %(holder)s AND {which} ORDER BY id FOR UPDATE
     ),
     released AS (
         UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
@@ -72,6 +86,8 @@ RELEASE_ALL = """
     UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
     FROM released WHERE l.token = released.token
 """
+RELEASE_ALL = _RELEASE_HELD.replace("{which}", "model_id = ANY(%(models)s)")
+RELEASE_MANY = _RELEASE_HELD.replace("{which}", "lease_token = ANY(%(tokens)s)")
 # The prediction before its items, in a decision, in undo and in withdrawal: one order, no deadlock.
 CLOSE = f"""
     WITH prediction AS MATERIALIZED (
@@ -86,6 +102,33 @@ CLOSE = f"""
     )
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'decided' FROM closed WHERE token = %(token)s
 """  # noqa: S608
+
+
+ENDED: dict[str | None, str] = {
+    Lease.Ending.RELEASED: "this lease was released",
+    Lease.Ending.ESCALATED: "this case was escalated",
+    Lease.Ending.HANDED_OVER: "this case was handed over to a colleague",
+}
+
+# Before the model is shown the prediction is locked as a decision locks it: an exposure is either seen by a decision
+# of the same person or later than it. Both are safe to repeat: what was stored first stays.
+_EXPOSE = f"""
+    WITH prediction AS MATERIALIZED (
+        SELECT id FROM review_prediction WHERE id = %(prediction)s FOR SHARE
+    ),
+    {_live("(SELECT id FROM prediction) IS NOT NULL")}
+    UPDATE review_lease l
+    SET {{set}}
+        model_shown_at = coalesce(l.model_shown_at, clock_timestamp()),
+        explanation_shown = l.explanation_shown OR EXISTS (
+            SELECT 1 FROM review_explanation e WHERE e.prediction_id = %(prediction)s AND e.status = 'ready')
+    FROM live, review_queueitem i WHERE l.token = %(token)s AND {_STILL_HELD} AND {{where}}
+"""  # noqa: S608
+FIRST_ANSWER = _EXPOSE.format(
+    set="first_answer = %(label)s, first_answer_at = coalesce(l.first_answer_at, clock_timestamp()),",
+    where="l.mode = 'blind_first' AND (l.first_answer IS NULL OR l.first_answer = %(label)s)",
+)
+REVEAL = _EXPOSE.format(set="", where="(l.mode = 'on_request' OR l.model_shown_at IS NOT NULL)")
 
 
 def find(token: UUID) -> Lease | None:
@@ -122,8 +165,8 @@ def refusal(token: UUID, holder: str) -> Conflict:
         return Conflict("this item has been decided", code="already_decided")
     if item.state == QueueItem.State.WITHDRAWN:
         return Conflict("the prediction was withdrawn", code="lease_lost")
-    if lease.ending == Lease.Ending.RELEASED:
-        return Conflict("this lease was released", code="lease_lost")
+    if lease.ending in ENDED:
+        return Conflict(ENDED[lease.ending], code="lease_lost")
     if item.lease_token in (None, token):
         return Conflict("this lease has expired; claim again", code="lease_expired")
     return Conflict("this lease expired and somebody else has the item now", code="lease_lost")

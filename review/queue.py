@@ -31,7 +31,12 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Emptiness:
-    """Why a claim got nothing: ``paused``, ``leased`` (others have it all) or ``empty`` (nothing for this holder)."""
+    """Why a claim got nothing.
+
+    ``paused``; ``leased`` (others have it all); ``escalated`` (what waits is for who leads the model);
+    ``not_for_you`` (what waits was handed to a colleague, or is the next slot of what this holder passed on); or
+    ``empty`` (nothing that this holder has not answered).
+    """
 
     reason: str
     leased: int
@@ -39,23 +44,38 @@ class Emptiness:
 
 
 def claim(
-    *, queue: ReviewQueue, models: Iterable[RegisteredModel], holder: str, count: int = 1, item: int | None = None
+    *,
+    queue: ReviewQueue,
+    models: Iterable[RegisteredModel],
+    holder: str,
+    count: int = 1,
+    item: int | None = None,
+    reserved: bool = False,
+    leads: Iterable[RegisteredModel] = (),
+    long: bool = False,
+    escalated: bool = False,
 ) -> list[QueueItem]:
     """Lease up to ``count`` items to ``holder``, most urgent first, each with all that a review shows.
 
-    Of a queue's claims at least AUDIT_CLAIM_SHARE goes to the audits due first, whatever the priority of gates.
-    Never an item that has a live lease, whose prediction this holder has answered (and not undone), or of which
-    the holder has another slot. ``item`` restricts the claim to that one, if it is free.
+    What colleagues handed over to the holder comes before all others. Then at least AUDIT_CLAIM_SHARE of a queue's
+    claims goes to the audits due first, whatever the priority of gates.
+    Never an item that has a live lease, whose prediction this holder has answered (and not undone), of which
+    the holder has another slot, or that was handed to somebody else; and what was escalated, like an adjudication,
+    only where the holder is among who ``leads`` its model (``escalated``: those first). ``item`` restricts the claim
+    to that one, if it is free. ``reserved`` claims ahead: the lease is short and unseen until ``open_case``. ``long``
+    makes it three times as long, as the holder's own setting does.
     """
-    values = {"queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "count": count, "item": item}
-    values |= claims.terms()
+    values = {**claims.terms(), "queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "item": item}
+    values |= {"leads": [m.pk for m in leads], "reserved": reserved, "long": long}
     with transaction.atomic():
-        shown = _take(claims.FRESH if item is None else claims.NAMED, values)
-        fresh = set(shown)
-        if item is None and len(shown) < count:
-            shown |= _take(claims.SKIPPED, {**values, "count": count - len(shown)})
-        items = _loaded(list(shown), queue)
-        claimed = sorted(items, key=lambda i: (i.pk not in fresh, -i.priority, i.enqueued_at, i.pk))
+        shown: dict[int, bool] = {}
+        turn: dict[int, int] = {}
+        for number, statement in enumerate(_statements(values, escalated=escalated)):
+            if len(shown) < count:
+                taken = _take(statement, {**values, "count": count - len(shown)})
+                shown, turn = shown | taken, turn | dict.fromkeys(taken, number)
+        items = loaded(list(shown), queue)
+        claimed = sorted(items, key=lambda i: (turn[i.pk], -i.priority, i.enqueued_at, i.pk))
         for one in claimed:
             if one.lease_token is not None and not shown[one.pk] and _explained(one):
                 # Became ready between the two statements; the body that goes out carries it.
@@ -63,10 +83,24 @@ def claim(
     return claimed
 
 
-def renew(*, token: UUID, holder: str) -> Lease:
+def open_case(*, token: UUID, holder: str, long: bool = False) -> Lease:
+    """The case is on its holder's screen: a lease that was claimed ahead has its full time from now on.
+
+    Safe to repeat, without more time; Conflict says why not.
+    """
+    values = {**claims.terms(), "token": token, "holder": holder, "long": long}
+    if not _change(leases.OPEN, values):
+        opened = Lease.objects.filter(token=token, holder=holder, reserved=False, item__lease_token=token)
+        if not opened.filter(item__lease_expires_at__gt=DatabaseNow()).exists():
+            raise leases.refusal(token, holder)
+    return Lease.objects.select_related("item__queue").get(token=token)
+
+
+def renew(*, token: UUID, holder: str, long: bool = False) -> Lease:
     """Give a live lease its full time again, at most LEASE_RENEWALS times; Conflict says why not."""
     limit = settings.REVIEWHUB["LEASE_RENEWALS"]
-    if not _change(leases.RENEW, {"token": token, "holder": holder, "limit": limit}):
+    values = {**claims.terms(), "token": token, "holder": holder, "limit": limit, "long": long}
+    if not _change(leases.RENEW, values):
         lease = leases.find(token)
         if lease is not None and lease.holder == holder and lease.ending is None and lease.renewals >= limit:
             raise Conflict("this lease was renewed as often as it can be; decide, or release it", code="lease_limit")
@@ -90,9 +124,19 @@ def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) 
     return _change(leases.RELEASE_ALL, values)
 
 
+def release_many(*, tokens: Iterable[UUID], holder: str, reason: str = "") -> int:
+    """Give back those of these leases that are live and the holder's, as when a page is left; returns how many."""
+    values = {"holder": holder, "tokens": list(tokens), "reason": reason[:LONGEST_REASON]}
+    return _change(leases.RELEASE_MANY, values)
+
+
 def note_explanation_shown(*, token: UUID, holder: str) -> None:
-    """Remember that the holder of a lease was given the explanation, for one that was computed late."""
-    Lease.objects.filter(token=token, holder=holder, ending=None).update(explanation_shown=True)
+    """Remember that the holder of a lease was given the explanation, for one that was computed late.
+
+    While the model is hidden so are its reasons, and nothing is to be remembered.
+    """
+    shown = Lease.objects.filter(token=token, holder=holder, ending=None, model_shown_at__isnull=False)
+    shown.update(explanation_shown=True)
 
 
 def pause(*, queue: ReviewQueue, actor: str, reason: str = "") -> ReviewQueue:
@@ -132,17 +176,39 @@ def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> 
     return {queue.pk: _figures(found.get(queue.pk, empty)) for queue in queues}
 
 
-def emptiness(*, queue: ReviewQueue, models: Iterable[RegisteredModel], holder: str) -> Emptiness:
+def emptiness(
+    *, queue: ReviewQueue, models: Iterable[RegisteredModel], holder: str, leads: Iterable[RegisteredModel] = ()
+) -> Emptiness:
     """Why ``claim`` found nothing for this holder just now."""
     undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
     here = Q(reviewer=holder) | Q(item=OuterRef("pk"), lease__holder=holder)
     answered = ReviewDecision.objects.filter(here, prediction=OuterRef("prediction"), kind="decision")
+    passed = [Lease.Ending.ESCALATED, Lease.Ending.HANDED_OVER]
+    passed_on = Lease.objects.filter(item__prediction=OuterRef("prediction"), holder=holder, ending__in=passed)
     waiting = QueueItem.objects.open().filter(queue=queue, model__in=models)
     out = waiting.leased().aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
     if ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=False).exists():
         return Emptiness("paused", **out)
     theirs = waiting.exclude(Exists(answered.exclude(Exists(undone))))
-    return Emptiness("leased" if theirs.exists() else "empty", **out)
+    colleague = Q(assigned_to__isnull=False, assigned_until__gt=DatabaseNow()) & ~Q(assigned_to=holder)
+    other_slot = Q(required__gt=1) & Exists(passed_on.exclude(item=OuterRef("pk")))
+    for_leads = Q(tier=1) & ~Q(model__in=leads)
+    if theirs.exclude(colleague | for_leads | other_slot).exists():
+        return Emptiness("leased", **out)
+    if theirs.filter(for_leads).exists():
+        return Emptiness("escalated", **out)
+    return Emptiness("not_for_you" if theirs.exists() else "empty", **out)
+
+
+def _statements(values: dict[str, Any], *, escalated: bool) -> list[str]:
+    """The statements of a claim, in the order of their turns."""
+    if values["item"] is not None:
+        return [claims.NAMED]
+    with connection.cursor() as cursor:
+        cursor.execute(claims.ANY_HANDED, values)
+        handed = cursor.fetchone() == (True,)
+    first = [claims.HANDED] * handed + [claims.ESCALATED] * escalated
+    return [*first, claims.FRESH, claims.SKIPPED]
 
 
 def _take(statement: str, values: dict[str, Any]) -> dict[int, bool]:
@@ -157,7 +223,7 @@ def _change(statement: str, values: dict[str, Any]) -> int:
         return int(cursor.rowcount)
 
 
-def _loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
+def loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
     """Items with all that a review shows, in a fixed number of queries; none where nothing was claimed."""
     if not ids:
         return []
