@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path
 
 from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
-from review.views import acts, deck, members, own
+from review.views import acts, deck, gallery, members, own
 from review.views import images as image_pages
 from review.views import queues as queue_pages
 from review.views import review as review_pages
@@ -42,6 +42,8 @@ urlpatterns: list[Any] = [
     path("settings/", own.own_settings, name="own-settings"),
     path("settings/reset/", own.reset, name="reset-own-settings"),
     path("queues/", queue_pages.queues, name="queues"),
+    path("gallery/", gallery.gallery, name="gallery"),
+    path("gallery/<slug:name>/", gallery.state, name="gallery-state"),
     path("queues/waiting/", own.waiting, name="waiting"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),

@@ -5,7 +5,6 @@ With script the page stays and talks to ``acts``; what both show is made in ``st
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from models_registry.errors import Conflict, ReviewHubError
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
-from review import decisions, keys, late, queue
+from review import decisions, late, queue
 from review.forms import AnswerForm
 from review.models import ReviewDecision
 from review.views import stage
@@ -40,13 +39,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     otherwise, as another tab of the same person may have it on screen.
     """
     at = stage.desk(request, slug)
-    context = {**stage.around(at), "area": "queues", "wishes": at.wishes, "me": at.holder, "actions": keys.ACTIONS}
-    context |= {"fixed_keys": keys.FIXED, "key": keys.bindings_of(at.wishes), "span": stage.span(at)}
-    context["labels_most"] = max(len(model.classes) for model in at.models)
-    context["definitions"] = [
-        model.definitions.select_related("model").order_by("-number").first() for model in at.models
-    ]
-    context["keys_json"] = json.dumps(keys.bindings_of(at.wishes, [""] * len(keys.LABEL_KEYS)))
+    context = stage.surroundings(at)
     if "plain" in request.GET:
         found = stage.held(at)
         context |= stage.card(at, found[0]) if found else stage.empty(at) if "none" in request.GET else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
@@ -162,6 +163,25 @@ def around(at: Desk) -> Context:
         "depth": queue.depth(at.queue, at.models),
         "done_today": done.count(),
         "undoable": undoable(at),
+    }
+
+
+def surroundings(at: Desk) -> Context:
+    """What the page needs around the stage, with a case or without."""
+    bound = keys.bindings_of(at.wishes, [""] * len(keys.LABEL_KEYS))
+    definitions = [model.definitions.select_related("model").order_by("-number").first() for model in at.models]
+    return {
+        **around(at),
+        "area": "queues",
+        "wishes": at.wishes,
+        "me": at.holder,
+        "actions": keys.ACTIONS,
+        "fixed_keys": keys.FIXED,
+        "key": keys.bindings_of(at.wishes),
+        "keys_json": json.dumps(bound),
+        "span": span(at),
+        "labels_most": max(len(model.classes) for model in at.models),
+        "definitions": definitions,
     }
 
 
