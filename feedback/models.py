@@ -12,7 +12,7 @@ from models_registry.models import (
     ModelVersion,
     RegisteredModel,
 )
-from review.models import Prediction, ReviewDecision
+from review.models import Prediction, QueueItem, ReviewDecision, RoutingDecision
 
 
 class OutcomeEvent(models.Model):
@@ -124,6 +124,16 @@ class PracticeAnswer(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["model", "reviewer", "id"], name="practice_by_reviewer")]
+
+
+class GoldPlanting(models.Model):
+    """What followed a routing whose draw called for a gold item: that item, or none where no known case fitted."""
+
+    routing = models.OneToOneField(
+        RoutingDecision, primary_key=True, on_delete=models.PROTECT, related_name="gold_planting"
+    )
+    item = models.OneToOneField(QueueItem, null=True, on_delete=models.PROTECT, related_name="gold_planting")
+    at = models.DateTimeField(db_default=DatabaseNow())
 
 
 class DatasetSnapshot(models.Model):

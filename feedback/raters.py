@@ -29,7 +29,7 @@ PSEUDO_COUNT = 0.5
 
 @dataclass(frozen=True)
 class Confusion:
-    """``counts`` (S, K, K): gold answers by the class that was shown, the true class, the answer."""
+    """``counts`` (S, K, K): gold answers by the screen (such as the class that was shown), the true class, the answer."""
 
     counts: Floats
 
@@ -70,6 +70,15 @@ class Confusion:
         whole = np.broadcast_to(np.eye(self.counts.shape[1]), self.counts.shape)
         return np.asarray(np.linalg.inv(np.where(self.usable[:, None, None], self.shares, whole)), dtype=np.float64)
 
+    @property
+    def missing(self) -> Integers:
+        """(S, K): how many more gold answers of each true class it takes under each screen.
+
+        >>> Confusion(np.array([[[28.0, 4.0], [3.0, 7.0]]])).missing.tolist()
+        [[0, 20]]
+        """
+        return np.asarray(np.maximum(FEWEST - self.counts.sum(axis=2), 0), dtype=np.int64)
+
     def variance(self, gradient: Floats) -> float:
         """Of a figure with that derivative (S, K, K) by the shares: the gold answers are multinomial (delta method).
 
@@ -86,13 +95,26 @@ class Confusion:
         return float(np.sum(np.divide(spread, n, out=np.zeros_like(n), where=n > 0)))
 
 
-def confusion(shown: Integers, truth: Integers, answered: Integers, classes: int) -> Confusion:
-    """The gold answers counted; all three are class indexes (n,), one element per answer.
+def screens(suggested: Integers, hidden: Flags, classes: int) -> Integers:
+    """The screen under which each answer was given: the class that the model answered, with the model hidden the same
+    beyond those, as the 2 K screens of K classes.
+
+    >>> screens(np.array([0, 1, 1]), np.array([False, False, True]), 2).tolist()
+    [0, 1, 3]
+    """
+    return np.asarray(suggested + classes * hidden, dtype=np.int64)
+
+
+def confusion(
+    shown: Integers, truth: Integers, answered: Integers, classes: int, kinds: int | None = None
+) -> Confusion:
+    """The gold answers counted by screen (n,), of which there are ``kinds`` (as many as classes by default), by true
+    class and answer (n,).
 
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0, 0, 1]), 2).counts.tolist()
     [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]]
     """
-    counts = np.zeros((classes, classes, classes))
+    counts = np.zeros((classes if kinds is None else kinds, classes, classes))
     np.add.at(counts, (shown, truth, answered), 1.0)
     return Confusion(counts)
 

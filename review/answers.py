@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import isfinite
 
 from models_registry.errors import Fault
-from models_registry.models import LabelDefinition, RegisteredModel
+from models_registry.models import LabelDefinition
 from models_registry.schemas import pointer
-from review.models import ReviewDecision
+from review.models import Lease, Mode, ReviewDecision
 
 LONGEST_RATIONALE = 10_000
 LONGEST_ACTIVE_SECONDS = 7 * 24 * 3600.0
@@ -26,18 +26,47 @@ class Answer:
     first_answer: str | None
 
     def same_as(self, decision: ReviewDecision) -> bool:
+        """Whether the decision holds it; a first answer that the server kept need not be told again."""
+        kept = self.first_answer is None and decision.mode != Mode.ASSISTED
+        first = decision.first_answer if kept else self.first_answer
         given = (decision.label, decision.abstained, tuple(decision.reason_codes), decision.rationale)
-        rest = (decision.confidence, decision.first_answer)
-        return (*given, *rest) == (
-            self.label, self.abstained, self.reason_codes, self.rationale, self.confidence, self.first_answer
+        return (*given, decision.confidence, decision.first_answer) == (
+            self.label, self.abstained, self.reason_codes, self.rationale, self.confidence, first
         )  # fmt: skip
 
 
-def faults(
-    answer: Answer, seconds_active: float | None, model: RegisteredModel, definition: LabelDefinition
-) -> list[Fault]:
+@dataclass(frozen=True)
+class Work:
+    """How the answer came about, as the client tells; seconds."""
+
+    active: float | None = None
+    opened_ago: float | None = None
+    to_first_input: float | None = None
+    input_kind: str = ""
+
+    def faults(self) -> list[Fault]:
+        found = []
+        for name, value in (
+            ("seconds_active", self.active),
+            ("opened_seconds_ago", self.opened_ago),
+            ("seconds_to_first_input", self.to_first_input),
+        ):
+            if value is not None and not (isfinite(value) and 0 <= value <= LONGEST_ACTIVE_SECONDS):
+                found.append(Fault(f"/{name}", "out_of_range", "seconds from 0 to one week"))
+        if self.input_kind and self.input_kind not in ReviewDecision.Input.values:
+            known = ", ".join(ReviewDecision.Input.values)
+            found.append(Fault("/input_kind", "not_allowed", f"choose one of {known}"))
+        return found
+
+
+def first_answer_of(told: str | None, lease: Lease) -> str | None:
+    """The answer before the model was shown: the lease's own, or what is told of where the model was never hidden."""
+    return told if lease.mode == Mode.ASSISTED else lease.first_answer
+
+
+def faults(answer: Answer, work: Work, lease: Lease, definition: LabelDefinition) -> list[Fault]:
     """Every fault of an answer, each with the pointer to its field; empty when it may be stored."""
-    found = []
+    model, found = lease.item.model, []
     if answer.label is None and not answer.abstained:
         found.append(Fault("/label", "required", "give a label, or abstain"))
     if answer.label is not None and answer.abstained:
@@ -56,6 +85,7 @@ def faults(
         found.append(Fault("/rationale", "length", f"at most {LONGEST_RATIONALE} characters"))
     if answer.confidence is not None and not 0 <= answer.confidence <= 1:
         found.append(Fault("/confidence", "out_of_range", "a confidence is from 0 to 1"))
-    if seconds_active is not None and not (isfinite(seconds_active) and 0 <= seconds_active <= LONGEST_ACTIVE_SECONDS):
-        found.append(Fault("/seconds_active", "out_of_range", "seconds from 0 to one week"))
-    return found
+    if answer.first_answer is not None and answer.first_answer != first_answer_of(answer.first_answer, lease):
+        held = "no first answer" if lease.first_answer is None else f"{lease.first_answer!r} as first answer"
+        found.append(Fault("/first_answer", "conflict", f"the server has {held} of this lease; leave the field out"))
+    return [*found, *work.faults()]

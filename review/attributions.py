@@ -17,6 +17,7 @@ import numpy as np
 
 from models_registry import frames, model_files, reference
 from models_registry.errors import Unprocessable
+from review.flips import flips
 from review.origins import OriginError, origins
 
 TOLERANCE = 1e-6
@@ -65,14 +66,16 @@ def explain(
     labels: list[str],
     reference_rows: bytes | None = None,
     background: list[dict[str, Any]] | None = None,
+    ranges: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """One explanation per row, of the class in ``labels``.
 
     Each has ``base_value``, ``contributions`` (``[{"feature", "value", "contribution"}]``, largest first),
     ``output`` (what they sum to), ``space``, ``explainer`` and ``probability`` (the artifact's score of that
     class), or only ``reason`` where no explainer could do it. In space ``probability`` the output is that
-    score; in ``margin`` it is the log-odds of the class (binary) or its softmax logit. ``background`` stands
-    in for ``reference_rows`` where a version was registered without.
+    score; in ``margin`` it is the log-odds of the class (binary) or its softmax logit. ``contrast`` says the same of
+    the class less the runner-up, ``flips`` what would turn the answer (`review.flips`) within ``ranges``; both None
+    where they cannot be had. ``background`` stands in for ``reference_rows`` where a version was registered without.
     """
     key = hashlib.sha256(artifact).hexdigest() + hashlib.sha256(reference_rows or b"").hexdigest()
     if key not in _kept:
@@ -81,7 +84,7 @@ def explain(
             compared = reference.read(reference_rows, contract, classes).rows
         _kept.clear()
         _kept[key] = Explainer(model_files.loaded(artifact), contract, classes, compared)
-    return _kept[key].explain(rows, labels)
+    return _kept[key].explain(rows, labels, ranges)
 
 
 class Explainer:
@@ -99,15 +102,26 @@ class Explainer:
         self._built: list[Method | None] = []
         self._reasons: list[str] = []
 
-    def explain(self, rows: list[dict[str, Any]], labels: list[str]) -> list[dict[str, Any]]:
+    def explain(
+        self, rows: list[dict[str, Any]], labels: list[str], ranges: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """See the module's `explain`."""
         table = frames.frame(rows, self.contract)
-        scores = model_files.predict_scores(self.estimator, self._inputs(table), self.classes)
-        margins = self._margins(table, scores)
+        scores = self._scores(table)
         wanted = [self.classes.index(label) for label in labels]
+        found = self._attributed(table, scores, wanted)
+        turning = self._flips(rows, scores, wanted, found, ranges)
+        return [
+            self._finished(found.get(i), row) | ({"flips": turning.get(i)} if i in found else {})
+            for i, row in enumerate(rows)
+        ]
+
+    def _attributed(self, table: Any, scores: Any, wanted: list[int]) -> dict[int, dict[str, Any]]:
+        """The explanation of each row by number, by the most exact method that fits it; none where none does."""
+        margins = self._margins(table, scores)
         found: dict[int, dict[str, Any]] = {}
         for method in self._usable():
-            left = [i for i in range(len(rows)) if i not in found]
+            left = [i for i in range(len(wanted)) if i not in found]
             if not left:
                 break
             try:
@@ -121,8 +135,27 @@ class Explainer:
             for place, i in enumerate(left):
                 one = self._checked(result, place, wanted[i], None if outputs is None else outputs[i])
                 if one is not None:
-                    found[i] = {**one, "probability": float(scores[i, wanted[i]])}
-        return [self._finished(found.get(i), row) for i, row in enumerate(rows)]
+                    contrast = self._contrast(result, place, wanted[i], scores[i], outputs[i])
+                    found[i] = {**one, "probability": float(scores[i, wanted[i]]), "contrast": contrast}
+        return found
+
+    def _flips(
+        self, rows: list[dict[str, Any]], scores: Any, wanted: list[int], found: dict[int, Any], ranges: Any
+    ) -> dict[int, Any]:
+        """What would turn each answer, of rows that were explained and that the model answers as they say."""
+        able = [i for i in found if ranges and int(np.argmax(scores[i])) == wanted[i]]
+        order = [[self.names[j] for j in _largest_first(found[i]["values"])] for i in able]
+        try:
+            sought = flips(
+                rows=[rows[i] for i in able], answers=[wanted[i] for i in able], order=order, contract=self.contract,
+                classes=self.classes, ranges=ranges or {}, score=self._scores,
+            )  # fmt: skip
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model may fail on rows it never saw; the attributions stand
+            self._note(error)
+            return {}
+        return dict(zip(able, sought, strict=True))
 
     def _usable(self) -> Iterator[Method]:
         """The methods that can be built, most exact first; each is built when first reached, then kept."""
@@ -223,7 +256,7 @@ class Explainer:
         chosen = np.asarray(sources).astype(np.int64)
         mixed = {name: pool[name].take(chosen[:, j]).reset_index(drop=True) for j, name in enumerate(self.names)}
         table = pandas.DataFrame(mixed)
-        return model_files.predict_scores(self.estimator, self._inputs(table), self.classes)[:, np.argsort(self.order)]
+        return self._scores(table)[:, np.argsort(self.order)]
 
     def _split(self) -> tuple[Prepare, Any, list[int]]:
         """What comes before the final estimator, the estimator, and whose feature each of its columns is."""
@@ -277,14 +310,33 @@ class Explainer:
             "explainer": result.explainer,
         }
 
+    def _contrast(
+        self, result: Attribution, place: int, label: int, scores: Any, outputs: Any
+    ) -> dict[str, Any] | None:
+        """Why the class rather than the runner-up, as the difference of both; None where that does not sum up."""
+        against = max((k for k in range(len(self.classes)) if k != label), key=lambda k: scores[k])
+        one, other = self.order[label], self.order[against]
+        base = float(result.base[place, one] - result.base[place, other])
+        values = result.values[place, :, one] - result.values[place, :, other]
+        output = float(outputs[label] - outputs[against])
+        if not abs(base + float(values.sum()) - output) <= TOLERANCE:
+            return None
+        return {"against": self.classes[against], "base_value": base, "output": output, "values": values.tolist()}
+
     def _finished(self, found: dict[str, Any] | None, row: dict[str, Any]) -> dict[str, Any]:
         if found is None:
             tried = "; ".join(self._reasons) or "the attributions did not sum to the model's output"
             return {"reason": f"no explainer fits this model: {tried}"}
-        values = found.pop("values")
-        order = sorted(range(len(values)), key=lambda j: (-abs(values[j]), j))
-        named = [{"feature": self.names[j], "value": row.get(self.names[j]), "contribution": values[j]} for j in order]
-        return {**found, "contributions": named}
+        contrast = found["contrast"]
+        return self._named(found, row) | {"contrast": None if contrast is None else self._named(contrast, row)}
+
+    def _named(self, found: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        values = found["values"]
+        named = [
+            {"feature": self.names[j], "value": row.get(self.names[j]), "contribution": values[j]}
+            for j in _largest_first(values)
+        ]
+        return {name: value for name, value in found.items() if name != "values"} | {"contributions": named}
 
     def _margins(self, table: Any, scores: Any) -> Any:
         """Margins (rows, classes) whose sigmoid or softmax is the score; None where the model has no such."""
@@ -301,6 +353,9 @@ class Explainer:
             return None
         return margins[:, self.order]
 
+    def _scores(self, table: Any) -> Any:
+        return model_files.predict_scores(self.estimator, self._inputs(table), self.classes)
+
     def _inputs(self, table: Any) -> Any:
         return frames.fitted_inputs(self.estimator, table)
 
@@ -311,6 +366,10 @@ class Explainer:
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
         if text not in self._reasons:
             self._reasons.append(text)
+
+
+def _largest_first(values: Sequence[float]) -> list[int]:
+    return sorted(range(len(values)), key=lambda j: (-abs(values[j]), j))
 
 
 def _sample(rows: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from models_registry import wording
 from models_registry.models import ReferenceProfile
-from review import figures
+from review import drawings, figures
 from review.models import Explanation, RoutingDecision
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def case(prediction: Prediction) -> dict[str, Any]:
         "feature_count": len(rows),
         "scores": figures.score_bars(prediction.model.classes, prediction.scores),
         "explanation": explanation(prediction, {feature["name"]: feature for feature in features}),
+        "context": drawings.shown(prediction.payload.context),
         "why": why(getattr(prediction, "routing", None)),
     }
 
@@ -89,7 +90,9 @@ def explanation(prediction: Prediction, features: dict[str, dict[str, Any]]) -> 
         feature = features.get(row["feature"], {"name": row["feature"]})
         row["label"], row["text"] = wording.label_of(feature), wording.value(row.get("value"), feature)
         row["group"] = feature.get("group", "")
-    return {"state": "ready", "row": found, "label": found.explained_class or prediction.predicted, **table}
+    label = found.explained_class or prediction.predicted
+    drawn = drawings.factors(prediction.payload.context, found.contributions, label)
+    return {"state": "ready", "row": found, "label": label, "drawing": drawn, **table}
 
 
 def _groups(prediction: Prediction, features: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from models_registry import access
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, Person, RegisteredModel
-from review import adjudication, answers, leases, settling
+from review import adjudication, answers, leases, settling, sightings
 from review.models import Lease, Prediction, QueueItem, ReviewDecision
 
 
@@ -45,11 +45,15 @@ def decide(
     seconds_active: float | None = None,
     first_answer: str | None = None,
     on_behalf_of: str | None = None,
+    opened_seconds_ago: float | None = None,
+    seconds_to_first_input: float | None = None,
+    input_kind: str = "",
 ) -> ReviewDecision:
     """Store the answer of the lease's holder, close the item and tell the caller what to do.
 
-    The same token with the same answer again returns the decision it made before. Raises Invalid with
-    every fault of the answer; Conflict ``lease_expired``, ``lease_lost`` or ``already_decided``.
+    What was shown before it, and when, is written from the server's own record. The same token with the same
+    answer again returns the decision it made before. Raises Invalid with every fault of the answer;
+    Conflict ``lease_expired``, ``lease_lost`` or ``already_decided``.
     """
     lease = leases.find(token)
     if lease is None:
@@ -60,12 +64,13 @@ def decide(
     reviewer = _reviewer(principal, item.model, on_behalf_of, needed)
     answer = answers.Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
     definition = leases.definition_of(lease)
-    if faults := answers.faults(answer, seconds_active, item.model, definition):
+    work = answers.Work(seconds_active, opened_seconds_ago, seconds_to_first_input, input_kind)
+    if faults := answers.faults(answer, work, lease, definition):
         raise Invalid("this answer is not one the model's label definition allows", errors=faults)
     with transaction.atomic():
         if not _close(lease, principal.pseudonym, abstain):
             return _replayed(token, reviewer, answer)
-        decision = _write(lease, reviewer, answer, definition, seconds_active)
+        decision = _write(lease, reviewer, answer, definition, work)
         if not abstain and item.kind != QueueItem.Kind.GOLD:
             settling.settle(item.prediction)
     return decision
@@ -115,7 +120,7 @@ def _close(lease: Lease, holder: str, abstain: bool) -> int:
 
 
 def _write(
-    lease: Lease, reviewer: Reviewer, answer: answers.Answer, definition: LabelDefinition, seconds_active: float | None
+    lease: Lease, reviewer: Reviewer, answer: answers.Answer, definition: LabelDefinition, work: answers.Work
 ) -> ReviewDecision:
     item = lease.item
     # The prediction and the item are locked by the update before, so nothing is added under us.
@@ -127,9 +132,30 @@ def _write(
         item=item, prediction_id=item.prediction_id, model=item.model, supersedes=tail, lease=lease,
         reviewer=reviewer.pseudonym, user=reviewer.user, service_key=reviewer.principal.key, definition=definition,
         label=answer.label, abstained=answer.abstained, reason_codes=list(answer.reason_codes),
-        rationale=answer.rationale, confidence=answer.confidence, first_answer=answer.first_answer,
-        seconds_active=seconds_active, explanation_shown=lease.explanation_shown, claimed_at=lease.claimed_at,
+        rationale=answer.rationale, confidence=answer.confidence, **_shown(lease, reviewer, answer, work),
     )  # fmt: skip
+
+
+def _shown(lease: Lease, reviewer: Reviewer, answer: answers.Answer, work: answers.Work) -> dict[str, Any]:
+    """What the server knows of what was shown, and when, once the lease has ended and nothing is added under us."""
+    item = lease.item
+    ended = Lease.objects.get(token=lease.token)
+    told = None
+    if work.opened_ago is not None and ended.ended_at is not None:
+        told = max(ended.ended_at - timedelta(seconds=work.opened_ago), ended.claimed_at)
+    return {
+        "mode": ended.mode,
+        "model_shown_at": sightings.first_of_model(item.prediction_id, {reviewer.pseudonym, ended.holder}),
+        "blind_share": None if item.blind_draw is None else item.blind_share,
+        "blind_draw": item.blind_draw,
+        "opened_at": ended.opened_at or told,
+        "seconds_to_first_input": work.to_first_input,
+        "input_kind": work.input_kind,
+        "seconds_active": work.active,
+        "first_answer": answers.first_answer_of(answer.first_answer, ended),
+        "explanation_shown": ended.explanation_shown,
+        "claimed_at": ended.claimed_at,
+    }
 
 
 def _replayed(token: UUID, reviewer: Reviewer, answer: answers.Answer) -> ReviewDecision:

@@ -22,7 +22,8 @@ from django.db.models import F, Q
 
 from models_registry.artifacts import Child, ChildFailed
 from models_registry.errors import ReviewHubError
-from models_registry.models import DatabaseNow, ModelVersion
+from models_registry.models import DatabaseNow, ModelVersion, ReferenceProfile
+from review import flips, similar
 from review.models import Explanation, Prediction, PredictionPayload
 
 KEPT_CHILDREN = 2
@@ -49,7 +50,10 @@ def explain_batch(*, limit: int = 500) -> int:
     last_begin = time.monotonic() + BEGIN_SECONDS
     tried = 0
     waiting: list[Explanation] = []
-    for row in _claim(limit):
+    claimed = _claim(limit)
+    near = similar.find(row.prediction for row in claimed)
+    for row in claimed:
+        row.similar = near.get(row.pk, [])
         if row.prediction.payload.attributions is not None:
             _store(row, _posted(row.prediction))
         elif row.prediction.version.artifact_id is None:
@@ -123,6 +127,7 @@ def _explain_chunk(rows: Sequence[Explanation]) -> None:
             rows=[row.prediction.payload.features for row in rows],
             labels=[row.prediction.predicted for row in rows],
             background=_recent(version) if version.reference_id is None else None,
+            ranges=_ranges(version),
         )
     except (ChildFailed, ReviewHubError) as error:
         last = isinstance(error, ChildFailed) and error.code not in PASSING
@@ -157,10 +162,17 @@ def _recent(version: ModelVersion) -> list[dict[str, Any]]:
     return list(payloads.values_list("features", flat=True)[:RECENT_ROWS])
 
 
+def _ranges(version: ModelVersion) -> dict[str, dict[str, Any]]:
+    """Within what the features may be changed to see what turns an answer; nothing without reference rows."""
+    profile = ReferenceProfile.objects.filter(version=version).first()
+    return {} if profile is None else flips.ranges(profile.document["features"], version.contract.document)
+
+
 def _computed(prediction: Prediction, found: dict[str, Any]) -> dict[str, Any]:
     mismatch = abs(found["probability"] - prediction.score_of(prediction.predicted)) > MISMATCH
     kept = {name: found[name] for name in ("base_value", "output", "space", "explainer", "contributions")}
-    return {**kept, "origin": "artifact", "mismatch": mismatch}
+    sought = {"contrast": found.get("contrast"), "flips": found.get("flips")}
+    return {**kept, **sought, "origin": "artifact", "mismatch": mismatch}
 
 
 def _posted(prediction: Prediction) -> dict[str, Any]:
@@ -176,15 +188,28 @@ def _posted(prediction: Prediction) -> dict[str, Any]:
         for name, value in sorted(sent.items(), key=lambda pair: -abs(pair[1]))
     ]
     found = {"contributions": named, "base_value": payload.base_value, "origin": "posted", "output": None, "space": ""}
+    binary = len(prediction.model.classes) == 2
     if payload.base_value is None:
         return found
     output, score = payload.base_value + sum(sent.values()), prediction.score_of(prediction.predicted)
-    binary = len(prediction.model.classes) == 2
     as_probability, as_margin = abs(output - score) <= MISMATCH, abs(_sigmoid(output) - score) <= MISMATCH
     inside = 0 <= payload.base_value <= 1 and 0 <= output <= 1
     space = "probability" if as_probability or (inside and not (binary and as_margin)) else "margin"
     mismatch = not as_probability and not as_margin and (binary or space == "probability")
-    return {**found, "output": output, "space": space, "mismatch": mismatch}
+    contrast = _mirrored(prediction, named, payload.base_value, output, space) if binary else None
+    return {**found, "output": output, "space": space, "mismatch": mismatch, "contrast": contrast}
+
+
+def _mirrored(
+    prediction: Prediction, named: list[dict[str, Any]], base: float, output: float, space: str
+) -> dict[str, Any]:
+    """Of two classes one is the other's mirror image, so their difference is known from either."""
+    against = next(label for label in prediction.model.classes if label != prediction.predicted)
+    whole = 1.0 if space == "probability" else 0.0
+    doubled = [{**row, "contribution": 2 * row["contribution"]} for row in named]
+    return {
+        "against": against, "base_value": 2 * base - whole, "output": 2 * output - whole, "contributions": doubled,
+    }  # fmt: skip
 
 
 def _sigmoid(margin: float) -> float:
@@ -203,7 +228,7 @@ def _fail(row: Explanation, reason: str) -> None:
 def _finish(row: Explanation, values: dict[str, Any]) -> None:
     # A slow worker whose claim ran out may come second; the first result stays.
     pending = Explanation.objects.filter(pk=row.pk, status=Explanation.Status.PENDING)
-    pending.update(**values, computed_at=DatabaseNow(), claimed_until=None)
+    pending.update(**values, similar=row.similar, computed_at=DatabaseNow(), claimed_until=None)
 
 
 def _tried(row: Explanation, reason: str, *, last: bool) -> None:

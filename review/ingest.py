@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -24,6 +25,7 @@ from models_registry import contracts
 from models_registry.errors import Conflict, ContractViolation, Fault, Invalid, ReviewHubError, Unprocessable
 from models_registry.models import ModelVersion, RegisteredModel
 from models_registry.schemas import instant, pointer
+from review import context
 from review.models import Prediction
 
 logger = logging.getLogger("reviewhub.ingest")
@@ -165,6 +167,11 @@ def _row(entry: Entry, now: datetime, found: list[_Found]) -> dict[str, Any] | N
         unknown = sorted(attributions.keys() - terms.features)
         place = entry.pointer + "/attributions"
         violations += [Fault(place + pointer(name), "unknown_feature", "not in the contract") for name in unknown]
+    if seen := body.get("context"):
+        place, most = entry.pointer + "/context", settings.REVIEWHUB["MAX_CONTEXT_IMAGE_BYTES"]
+        faults = context.faults(seen, at=place, image_bytes=most)
+        found += [_Found(entry, _Kind.MALFORMED, fault) for fault in faults]
+        violations += context.unknown_features(seen, terms.features, at=place)
     found += [_Found(entry, _Kind.CONTRACT, fault) for fault in violations]
     occurred_at = _occurred_at(entry, now, found)
     if len(found) > before:

@@ -110,6 +110,26 @@ ENDED: dict[str | None, str] = {
     Lease.Ending.HANDED_OVER: "this case was handed over to a colleague",
 }
 
+# Before the model is shown the prediction is locked as a decision locks it: an exposure is either seen by a decision
+# of the same person or later than it. Both are safe to repeat: what was stored first stays.
+_EXPOSE = f"""
+    WITH prediction AS MATERIALIZED (
+        SELECT id FROM review_prediction WHERE id = %(prediction)s FOR SHARE
+    ),
+    {_live("(SELECT id FROM prediction) IS NOT NULL")}
+    UPDATE review_lease l
+    SET {{set}}
+        model_shown_at = coalesce(l.model_shown_at, clock_timestamp()),
+        explanation_shown = l.explanation_shown OR EXISTS (
+            SELECT 1 FROM review_explanation e WHERE e.prediction_id = %(prediction)s AND e.status = 'ready')
+    FROM live, review_queueitem i WHERE l.token = %(token)s AND {_STILL_HELD} AND {{where}}
+"""  # noqa: S608
+FIRST_ANSWER = _EXPOSE.format(
+    set="first_answer = %(label)s, first_answer_at = coalesce(l.first_answer_at, clock_timestamp()),",
+    where="l.mode = 'blind_first' AND (l.first_answer IS NULL OR l.first_answer = %(label)s)",
+)
+REVEAL = _EXPOSE.format(set="", where="(l.mode = 'on_request' OR l.model_shown_at IS NOT NULL)")
+
 
 def find(token: UUID) -> Lease | None:
     """The lease of that token with its item, queue, model and prediction, current or past."""

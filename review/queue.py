@@ -74,7 +74,7 @@ def claim(
             if len(shown) < count:
                 taken = _take(statement, {**values, "count": count - len(shown)})
                 shown, turn = shown | taken, turn | dict.fromkeys(taken, number)
-        items = _loaded(list(shown), queue)
+        items = loaded(list(shown), queue)
         claimed = sorted(items, key=lambda i: (turn[i.pk], -i.priority, i.enqueued_at, i.pk))
         for one in claimed:
             if one.lease_token is not None and not shown[one.pk] and _explained(one):
@@ -131,8 +131,12 @@ def release_many(*, tokens: Iterable[UUID], holder: str, reason: str = "") -> in
 
 
 def note_explanation_shown(*, token: UUID, holder: str) -> None:
-    """Remember that the holder of a lease was given the explanation, for one that was computed late."""
-    Lease.objects.filter(token=token, holder=holder, ending=None).update(explanation_shown=True)
+    """Remember that the holder of a lease was given the explanation, for one that was computed late.
+
+    While the model is hidden so are its reasons, and nothing is to be remembered.
+    """
+    shown = Lease.objects.filter(token=token, holder=holder, ending=None, model_shown_at__isnull=False)
+    shown.update(explanation_shown=True)
 
 
 def pause(*, queue: ReviewQueue, actor: str, reason: str = "") -> ReviewQueue:
@@ -219,7 +223,7 @@ def _change(statement: str, values: dict[str, Any]) -> int:
         return int(cursor.rowcount)
 
 
-def _loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
+def loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:
     """Items with all that a review shows, in a fixed number of queries; none where nothing was claimed."""
     if not ids:
         return []

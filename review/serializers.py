@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from review import resolutions
-from review.models import Explanation, Lease, Prediction, QueueItem, ReviewDecision, ReviewQueue
+from review import context, resolutions, veiled
+from review.models import Explanation, Lease, Mode, Prediction, QueueItem, ReviewDecision, ReviewQueue
+from review.models.queue import MOST_DECISIONS
+from review.veil import NOTHING, Veil, of_item
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+    from models_registry.access import Principal
     from models_registry.errors import Fault
     from models_registry.models import RegisteredModel
     from review.models import PolicyVersion, Resolution, RoutingControl
@@ -57,7 +60,7 @@ PREDICTION: dict[str, Any] = {
         "raw": {},
         "latency_ms": {"type": "number", "minimum": 0},
         "counters": _map({"type": "number"}),
-        "context": {"type": "object"},
+        "context": context.SCHEMA,
     },
     "required": ["model", "external_id", "features", "scores"],
     "additionalProperties": False,
@@ -92,19 +95,57 @@ DECISION: dict[str, Any] = {
         "seconds_active": {"type": "number"},
         "first_answer": _NAME,
         "on_behalf_of": {"type": "string", "minLength": 1, "maxLength": 40},
+        "opened_seconds_ago": {"type": "number"},
+        "seconds_to_first_input": {"type": "number"},
+        "input_kind": {"enum": ReviewDecision.Input.values},
     },
+    "additionalProperties": False,
+}
+FIRST_ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": {"label": _NAME},
+    "required": ["label"],
+    "additionalProperties": False,
+}
+REVEAL_FEATURE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"feature": {"type": "string", "minLength": 1, "maxLength": 200}},
+    "required": ["feature"],
+    "additionalProperties": False,
+}
+QUEUE_SETTINGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "mode": {"enum": Mode.values},
+        "required_decisions": {"type": "integer", "minimum": 1, "maximum": MOST_DECISIONS},
+        "two_keys": {"type": "boolean"},
+        "lease_seconds": {"type": "integer", "minimum": 30, "maximum": 86400},
+    },
+    "minProperties": 1,
     "additionalProperties": False,
 }
 
 
-def described(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
+def described(predictions: QuerySet[Prediction], viewer: Principal | None = None) -> QuerySet[Prediction]:
     """The rows with all that ``prediction_body`` looks at, so that a page of them costs a few queries."""
     related = predictions.select_related("model", "version", "routing__policy", "explanation")
-    return related.prefetch_related("decisions", "resolutions")
+    found = related.prefetch_related("decisions", "resolutions")
+    # What a contract marks as sensitive matters to persons; the systems that poll need not read it.
+    return found if viewer is not None and viewer.key is not None else found.prefetch_related("version__contract")
 
 
-def prediction_body(prediction: Prediction, labels: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """One prediction as the API shows it; ``labels`` are bodies made by the app that owns labels."""
+def prediction_body(
+    prediction: Prediction,
+    labels: Sequence[dict[str, Any]] = (),
+    *,
+    veil: Veil = NOTHING,
+    viewer: Principal | None = None,
+    **case: Any,
+) -> dict[str, Any]:
+    """One prediction as the API shows it to the viewer, behind the veil.
+
+    ``labels`` are bodies made by the app that owns labels; ``case`` is what a review shows besides.
+    """
     routing = getattr(prediction, "routing", None)
     explanation = getattr(prediction, "explanation", None)
     body = _head(prediction, prediction.model.slug, prediction.version.version)
@@ -118,14 +159,15 @@ def prediction_body(prediction: Prediction, labels: Sequence[dict[str, Any]] = (
             "policy": routing.policy.number if routing.policy else None,
             "routed_at": routing.routed_at,
         }
-    decisions = sorted(prediction.decisions.all(), key=lambda decision: decision.pk)
-    return body | {
+    decisions = veiled.decisions(prediction.decisions.all(), veil, viewer)
+    body |= {
         "withdrawn_reason": prediction.withdrawn_reason,
         "explanation": None if explanation is None else explanation_body(explanation),
-        "decisions": [decision_body(decision) for decision in decisions],
+        "decisions": [_named(decision, veil, viewer) for decision in decisions],
         "labels": list(labels),
         "resolution": resolutions.current(prediction),
     }
+    return veiled.prediction({**body, **case}, prediction, veil, viewer)
 
 
 def received_body(prediction: Prediction, *, model: str, version: str) -> dict[str, Any]:
@@ -158,6 +200,8 @@ def _head(prediction: Prediction, model: str, version: str) -> dict[str, Any]:
         "decisions": [],
         "labels": [],
         "resolution": {"state": "pending", "label": None, "disposition": "hold", "by": None, "at": None},
+        "hidden": [],
+        "masked": [],
     }
 
 
@@ -180,6 +224,7 @@ def explanation_body(explanation: Explanation) -> dict[str, Any]:
 
 def decision_body(decision: ReviewDecision) -> dict[str, Any]:
     """One row of an item's chain: an answer, an abstention, or the undo of the row it supersedes."""
+    shown_at = decision.model_shown_at
     return {
         "id": str(decision.pk),
         "kind": decision.kind,
@@ -191,7 +236,14 @@ def decision_body(decision: ReviewDecision) -> dict[str, Any]:
         "confidence": decision.confidence,
         "first_answer": decision.first_answer,
         "mode": decision.mode,
+        "model_shown_at": shown_at,
+        "model_shown_seconds": None if shown_at is None else (decision.decided_at - shown_at).total_seconds(),
+        "blind_share": decision.blind_share,
+        "blind_draw": decision.blind_draw,
         "explanation_shown": decision.explanation_shown,
+        "opened_at": decision.opened_at,
+        "seconds_to_first_input": decision.seconds_to_first_input,
+        "input_kind": decision.input_kind or None,
         "seconds_active": decision.seconds_active,
         "claimed_at": decision.claimed_at,
         "decided_at": decision.decided_at,
@@ -199,33 +251,42 @@ def decision_body(decision: ReviewDecision) -> dict[str, Any]:
     }
 
 
-def item_body(item: QueueItem) -> dict[str, Any]:
-    """A leased item with all that its reviewer needs: the case, the model's answer and why, what may be said."""
-    prediction = item.prediction
+def _named(decision: ReviewDecision, veil: Veil, viewer: Principal | None) -> dict[str, Any]:
+    """The decision, without its reviewer's name where that is hidden."""
+    body = decision_body(decision)
+    hidden = veil.names and not (viewer is not None and veiled.is_own(decision, viewer))
+    return {**body, "reviewer": None} if hidden else body
+
+
+def item_body(item: QueueItem, lease: Lease, viewer: Principal) -> dict[str, Any]:
+    """A leased item with what its reviewer needs: the case, what may be said, and the model as far as it is shown."""
+    prediction, veil = item.prediction, of_item(item, lease)
     payload = prediction.payload
     scores = dict(zip(item.model.classes, prediction.scores, strict=True))
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     case = {"features": payload.features, "scores": scores, "value": prediction.value, "groups": prediction.groups}
-    shown = {**prediction_body(prediction), **case, "raw": payload.raw, "context": payload.context}
+    shown = prediction_body(prediction, veil=veil, viewer=viewer, **case, raw=payload.raw, context=payload.context)
     definition = max(item.model.definitions.all(), key=lambda row: row.number)
     return {
         "id": str(item.pk),
         "queue": item.queue.slug,
         "kind": item.shown_kind,
-        "priority": item.priority,
+        # It may follow from the score.
+        "priority": None if veil.model else item.priority,
         "enqueued_at": item.enqueued_at,
         "due_at": item.due_at,
         "prediction": shown,
         "explanation": shown["explanation"],
-        "alternatives": [{"class": label, "score": score} for label, score in ranked],
+        "alternatives": [] if veil.model else [{"class": label, "score": score} for label, score in ranked],
         "definition": {
             "number": definition.number,
             "classes": definition.classes,
             "guidelines": definition.guidelines,
             "reason_codes": definition.reason_codes,
         },
-        "mode": item.mode,
-        "lease": {"token": str(item.lease_token), "expires_at": item.lease_expires_at},
+        "mode": lease.mode,
+        "model_shown": not veil.model,
+        "lease": {"token": str(lease.token), "expires_at": lease.expires_at},
     }
 
 
@@ -236,6 +297,11 @@ def lease_body(lease: Lease) -> dict[str, Any]:
         "claimed_at": lease.claimed_at,
         "expires_at": lease.expires_at,
         "renewals": lease.renewals,
+        "mode": lease.mode,
+        "reserved": lease.reserved,
+        "opened_at": lease.opened_at,
+        "model_shown_at": lease.model_shown_at,
+        "first_answer": lease.first_answer,
         "ended_at": lease.ended_at,
         "ending": lease.ending,
         "reason": lease.reason,
@@ -245,7 +311,8 @@ def lease_body(lease: Lease) -> dict[str, Any]:
 def queue_body(queue: ReviewQueue, models: Collection[RegisteredModel], figures: dict[str, Any]) -> dict[str, Any]:
     """A queue with its figures; ``models`` are those that the reader may see. Reads the prefetched ``models``."""
     seen = sorted(model.slug for model in queue.models.all() if model in models)
-    return {"slug": queue.slug, "models": seen, **figures, "paused_at": queue.paused_at}
+    settings = {name: getattr(queue, name) for name in QUEUE_SETTINGS["properties"]}
+    return {"slug": queue.slug, "models": seen, **figures, **settings, "paused_at": queue.paused_at}
 
 
 KILL_SWITCH: dict[str, Any] = {

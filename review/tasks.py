@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import smtplib
 import time
 from collections.abc import Callable
 
@@ -10,7 +12,9 @@ from django.conf import settings
 
 from models_registry.doorbells import Doorbell
 from models_registry.tasks import ring_webhooks
-from review import explanations, policy_versions, resolutions, routing
+from review import digests, explanations, policy_versions, resolutions, routing
+
+logger = logging.getLogger("reviewhub.digest")
 
 # Well inside the soft time limit; what is left over is rung for again.
 BUDGET_SECONDS = 10.0
@@ -47,6 +51,21 @@ def resolve_overdue_holds() -> None:
     resolved, _ = _drain(lambda: resolutions.resolve_overdue(limit=HOLDS_AT_ONCE))
     if resolved:
         ring_webhooks()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def send_digests() -> None:
+    """Write to those who want to know what waits; the next run takes who is left when the time is over."""
+    if not digests.is_set_up():
+        return
+    deadline = time.monotonic() + BUDGET_SECONDS
+    after: int | None = 0
+    while after is not None and time.monotonic() < deadline:
+        try:
+            after, _ = digests.send_next(after=after)
+        except (OSError, smtplib.SMTPException) as error:
+            logger.warning("the mail server cannot be reached: %s", type(error).__name__)
+            return
 
 
 def ring_routing() -> None:

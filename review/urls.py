@@ -4,8 +4,9 @@ from typing import Any
 
 from django.urls import path
 
-from review.api import models, policies, predictions, promotions, queues, resolutions
-from review.views import members
+from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
+from review.views import images as image_pages
+from review.views import members, own
 from review.views import queues as queue_pages
 from review.views import review as review_pages
 
@@ -25,6 +26,10 @@ api_urlpatterns: list[Any] = [
     path("queues/", queues.QueueList.as_view()),
     path("queues/<slug:slug>/", queues.QueueDetail.as_view()),
     path("queues/<slug:slug>/claim/", queues.Claim.as_view()),
+    path("predictions/<int:pk>/reveal/", exposure.RevealFeature.as_view()),
+    path("leases/<str:token>/open/", exposure.Open.as_view()),
+    path("leases/<str:token>/first-answer/", exposure.FirstAnswer.as_view()),
+    path("leases/<str:token>/reveal/", exposure.Reveal.as_view()),
     path("leases/<str:token>/renew/", queues.Renew.as_view()),
     path("leases/<str:token>/release/", queues.Release.as_view()),
     path("leases/<str:token>/decide/", queues.Decide.as_view()),
@@ -33,7 +38,11 @@ api_urlpatterns: list[Any] = [
 urlpatterns: list[Any] = [
     path("models/<slug:slug>/settings/members/<int:pk>/revoke/", members.revoke_member, name="revoke-member"),
     path("models/<slug:slug>/settings/keys/<int:pk>/revoke/", members.revoke_key, name="revoke-key"),
+    path("predictions/<int:pk>/images/<int:place>/", image_pages.image, name="context-image"),
+    path("settings/", own.own_settings, name="own-settings"),
+    path("settings/reset/", own.reset, name="reset-own-settings"),
     path("queues/", queue_pages.queues, name="queues"),
+    path("queues/waiting/", own.waiting, name="waiting"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),
     path("queues/<slug:slug>/review/claim/", review_pages.claim, name="claim"),

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.pagination import Cursor, CursorPagination
@@ -25,6 +26,7 @@ from rest_framework.response import Response
 
 from models_registry.errors import Fault, Invalid, NotFound, ReviewHubError, TooLarge, UnsupportedMedia
 from models_registry.strict_json import decode
+from reviewhub import request_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,7 +180,7 @@ def problem_answer(request: HttpRequest, status: int, code: str, detail: str) ->
 def bad_request(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """handler400. What answers where no view did is a problem under /api/, the product's page elsewhere."""
     if not is_api(request):
-        return defaults.bad_request(request, *args, **kwargs)
+        return _broken(request, "400.html", 400)
     return problem_answer(request, 400, "bad_request", "the request is not one that can be answered")
 
 
@@ -203,8 +205,13 @@ def server_error(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRespons
         answer.headers["Retry-After"] = "2"
         return answer
     if not is_api(request):
-        return defaults.server_error(request, *args, **kwargs)
+        return _broken(request, "500.html", 500)
     return problem_answer(request, 500, "server_error", "an error of ours, which has been logged")
+
+
+def _broken(request: HttpRequest, template: str, status: int) -> HttpResponse:
+    """A page made without the request: what broke may be what its context would need."""
+    return HttpResponse(render_to_string(template, request_ids.of_request(request)), status=status)
 
 
 def is_api(request: HttpRequest) -> bool:

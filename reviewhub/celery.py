@@ -80,6 +80,7 @@ app.conf.update(
     task_routes={
         "review.tasks.explain_pending": {"queue": "explain"},
         "models_registry.tasks.deliver_webhooks": {"queue": "outbox"},
+        "review.tasks.send_digests": {"queue": "outbox"},
         "feedback.tasks.pull_labels": {"queue": "outbox"},
         "feedback.tasks.fit_samplers": {"queue": "outbox"},
         "feedback.tasks.audit_propensities": {"queue": "outbox"},
@@ -97,6 +98,7 @@ app.conf.update(
         "sweep-received": every(product["SWEEP_SECONDS"], "review.tasks.sweep_received"),
         "resolve-overdue-holds": every(5, "review.tasks.resolve_overdue_holds"),
         "explain-pending": every(product["SWEEP_SECONDS"], "review.tasks.explain_pending"),
+        "send-digests": every(300, "review.tasks.send_digests"),
         "pull-labels": every(product["LABEL_PULL_SECONDS"], "feedback.tasks.pull_labels"),
         "fit-samplers": every(600, "feedback.tasks.fit_samplers"),
         "deliver-webhooks": every(5, "models_registry.tasks.deliver_webhooks"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from reviewhub import request_ids
+
 
 class LineFormatter(logging.Formatter):
     def __init__(self) -> None:
@@ -11,4 +13,6 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message)
-        return super().formatMessage(record)
+        line = super().formatMessage(record)
+        number = request_ids.current()
+        return f"{line} request={number}" if number else line

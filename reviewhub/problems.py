@@ -105,6 +105,12 @@ GROUPS = (
         ("already_decided", "409", "The item has its decision, or you have answered this prediction."),
         ("undo_window_closed", "409", "The time in which a decision can be undone is over."),
         ("already_undone", "409", "The decision was undone before."),
+        (
+            "first_answer_given",
+            "409",
+            "Another first answer stands, given before the model was shown.",
+        ),
+        ("mode_conflict", "409", "The mode of this lease has no such step; detail says which it has."),
         ("superseded", "409", "A later decision stands in its place."),
         ("withdrawn", "409", "The prediction was withdrawn."),
     ),

@@ -7,6 +7,7 @@ may instead be given as NAME_FILE, a file that holds the value. Unknown REVIEWHU
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -23,8 +24,13 @@ REVIEWHUB = {
     # Development defaults hold while nothing outside this machine is served.
     "PRODUCTION": env.bool("REVIEWHUB_PRODUCTION", default=False),
     "HOME": HOME,
+    # Where people reach this installation, for links in mail.
+    "PUBLIC_URL": env.str("REVIEWHUB_PUBLIC_URL", default=""),
+    # Every state of the review page at an address of its own, made of nothing real.
+    "GALLERY": env.bool("REVIEWHUB_GALLERY", default=False),
     "MAX_BODY_BYTES": env.int("REVIEWHUB_MAX_BODY_BYTES", default=16 * 1024 * 1024),
     "MAX_PREDICTION_BYTES": env.int("REVIEWHUB_MAX_PREDICTION_BYTES", default=1024 * 1024),
+    "MAX_CONTEXT_IMAGE_BYTES": env.int("REVIEWHUB_MAX_CONTEXT_IMAGE_BYTES", default=200_000),
     "MAX_ARTIFACT_BYTES": env.int("REVIEWHUB_MAX_ARTIFACT_BYTES", default=200 * 1024 * 1024),
     "MAX_REFERENCE_ROWS": env.int("REVIEWHUB_MAX_REFERENCE_ROWS", default=200_000),
     "MAX_FEATURES": env.int("REVIEWHUB_MAX_FEATURES", default=500),
@@ -64,6 +70,8 @@ if _unknown:
     raise ImproperlyConfigured(
         f"unknown settings in the environment: {', '.join(sorted(_unknown))}; see docs/settings.md"
     )
+if REVIEWHUB["PUBLIC_URL"] and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", REVIEWHUB["PUBLIC_URL"]):
+    raise ImproperlyConfigured("REVIEWHUB_PUBLIC_URL must be an address such as https://review.example.org")
 if not 0 <= REVIEWHUB["AUDIT_CLAIM_SHARE"] <= 0.5:
     raise ImproperlyConfigured("REVIEWHUB_AUDIT_CLAIM_SHARE must be from 0 to 0.5: gates hold up their callers")
 
@@ -106,6 +114,7 @@ INSTALLED_APPS = [
     "feedback",
 ]
 MIDDLEWARE = [
+    "reviewhub.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -131,6 +140,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "reviewhub.request_ids.of_request",
             ],
         },
     },
@@ -155,6 +165,11 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
+
+# Without a mail server nothing is sent; `doctor` says so where somebody waits for a digest.
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 8
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ReviewHub <reviewhub@localhost>")
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

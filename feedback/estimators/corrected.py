@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from feedback.estimators import ratio
-from feedback.estimators.arrival import totals
+from feedback.estimators.arrival import Totals, totals
 from feedback.estimators.intervals import Estimate
 from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, Floats, Integers, Outputs
 from feedback.estimators.rows import Rows, labelled, summed
@@ -22,16 +22,20 @@ def corrected(metric: str, outputs: Outputs, rows: Rows, reviewers: Confusion) -
     """
     if reviewers.counts.shape[1] != outputs.classes:
         raise ValueError("gold answers are of the classes of the scores")
+    sums = totals([(summed(metric, outputs, rows, reviewers), 1.0, 1.0)])
+    return corrected_totals(metric, outputs, rows, reviewers, sums)
+
+
+def corrected_totals(metric: str, outputs: Outputs, rows: Rows, reviewers: Confusion, sums: Totals) -> Estimate:
+    """The same from totals that count labels for what they are worth; of ``rows`` only the labelled are read."""
     some, known, table, weight = labelled(metric, outputs, rows)
     plain = ratio.unweighted(summed(metric, some, known))
+    screen = some.predicted if known.screen is None else known.screen
     open_ = np.ptp(table, axis=1).max(axis=0) > 0
-    if not reviewers.usable[np.unique(some.predicted[open_])].all():
-        return plain
-    sums = totals([(summed(metric, outputs, rows, reviewers), 1.0, 1.0)])
     gains = ratio.influence(sums)
-    if gains is None:
+    if gains is None or not reviewers.usable[np.unique(screen[open_])].all():
         return plain
-    answers = Answers(np.einsum("m,mkn->kn", gains, table), weight, some.predicted, known.labels)
+    answers = Answers(np.einsum("m,mkn->kn", gains, table), weight, screen, known.labels)
     # Among rows that were not drawn the weight of a squared residual counts the answer's own noise already.
     noise = 0.0 if metric == AUTO_ACCEPTED_ERROR else answer_variance(answers, reviewers)
     found = ratio.estimate(sums, noise + reviewers.variance(answer_gradient(answers, reviewers)))
@@ -41,7 +45,8 @@ def corrected(metric: str, outputs: Outputs, rows: Rows, reviewers: Confusion) -
 
 @dataclass(frozen=True)
 class Answers:
-    """n labelled rows: what class k would add to the figure (K, n), the weight of a label in it, shown, answered."""
+    """n labelled rows: what class k would add to the figure (K, n), the weight of a label in it, the screen under
+    which it was given (an index of the gold answers), the answer."""
 
     gain: Floats
     weight: Floats

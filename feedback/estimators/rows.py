@@ -34,7 +34,8 @@ class Rows:
     """N rows as they were logged: ``labels`` -1 where unknown, ``drawn`` for review or not.
 
     ``arrival`` is the probability that a drawn row's label has arrived, given the row's own review;
-    ``arrival_of_all`` the same before it was known whether and how the row would be reviewed.
+    ``arrival_of_all`` the same before it was known whether and how the row would be reviewed. ``screen`` (N,) says
+    which gold answers tell how a row's label was given, the class that the model answered where None.
     """
 
     labels: Integers
@@ -42,6 +43,7 @@ class Rows:
     drawn: Flags | None = None
     arrival: Floats | None = None
     arrival_of_all: Floats | None = None
+    screen: Integers | None = None
 
     def __post_init__(self) -> None:
         for cells in (self.propensity, self.arrival, self.arrival_of_all):
@@ -53,7 +55,7 @@ class Rows:
                 raise ValueError("a propensity is a probability, and so is arrival")
 
     def part(self, rows: slice | Flags) -> Rows:
-        cells = (self.labels, self.propensity, self.drawn, self.arrival, self.arrival_of_all)
+        cells = (self.labels, self.propensity, self.drawn, self.arrival, self.arrival_of_all, self.screen)
         return Rows(*(cell if cell is None else cell[rows] for cell in cells))  # type: ignore[arg-type]
 
 
@@ -91,10 +93,10 @@ def paired_sums(metric: str, champion: Outputs, challenger: Outputs, rows: Rows)
     return _in_pieces(metric + DIFFERENCE, champion, 1, rows, tables)
 
 
-def sums_of(metric: str, scores: Floats, found: list[Ratio], rows: Rows) -> Moments:
-    """The sums of given ratios, under the rules of the metric named."""
+def sums_of(metric: str, scores: Floats, found: list[Ratio], rows: Rows, reviewers: Confusion | None = None) -> Moments:
+    """The sums of given ratios, under the rules of the metric named; with ``reviewers`` the rows need their screen."""
     table = _table(found)
-    return _sums(metric, _normalised(scores), table, rows, _seen(table, rows.labels))
+    return _sums(metric, _normalised(scores), table, rows, _seen(_worth(table, rows.screen, reviewers), rows.labels))
 
 
 def labelled(metric: str, outputs: Outputs, rows: Rows) -> tuple[Outputs, Rows, Floats, Floats]:
@@ -133,6 +135,7 @@ def _in_pieces(
 ) -> Moments:
     """The sums, piece by piece."""
     n = rows.labels.size
+    screens = outputs.predicted if rows.screen is None else rows.screen
     if outputs.scores.ndim != 2 or outputs.scores.shape[0] != n or outputs.predicted.shape != (n,):
         raise ValueError("scores are (N, K), labels and propensity (N,)")
     size = max(1, MOST_AT_ONCE // (2 * parts * outputs.classes))
@@ -142,7 +145,7 @@ def _in_pieces(
         some = rows.part(piece)
         p, ratio = tables(piece)
         table = _table(ratio)
-        answers = table if reviewers is None else unbiased(table, outputs.predicted[piece], reviewers)
+        answers = _worth(table, screens[piece], reviewers)
         found += _sums(metric, p, table, some, _seen(answers, some.labels))
     return found
 
@@ -185,6 +188,15 @@ def _sums(metric: str, p: Floats, table: Floats, rows: Rows, seen: tuple[Floats,
         spread0=_products(around, weight0),
         spread1=_products(around, weight1),
     )
+
+
+def _worth(table: Floats, screen: Integers | None, reviewers: Confusion | None) -> Floats:
+    """What a label of each class is worth of a table (2R, K, n): itself, where no gold answers say otherwise."""
+    if reviewers is None:
+        return table
+    if screen is None:
+        raise ValueError("labels are corrected by the screen under which they were given")
+    return unbiased(table, screen, reviewers)
 
 
 def _places(kept: Flags) -> slice | NDArray[np.intp]:

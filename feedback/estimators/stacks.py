@@ -18,6 +18,7 @@ from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, Floats, Outputs
 from feedback.estimators.questions import HEADLINES, Question
 from feedback.estimators.rows import UNKNOWN, Rows, lost_moments, sums_of
 from feedback.estimators.sums import SUMS, SYMMETRIC, nothing
+from feedback.raters import Confusion
 
 # Rows whose tables are held at once.
 CHUNK = 20_000
@@ -43,17 +44,17 @@ class Layout:
         blind = Rows(np.full(rows.labels.size, UNKNOWN), rows.propensity, rows.drawn, None, rows.arrival_of_all)
         return self._summed(outputs, blind, 0)
 
-    def of_labels(self, outputs: Outputs, rows: Rows) -> Floats:
-        """What the labels of these rows add; all of them are labelled."""
-        return self._summed(outputs, rows, 1)
+    def of_labels(self, outputs: Outputs, rows: Rows, reviewers: Confusion | None = None) -> Floats:
+        """What the labels of these rows add, all of which are labelled; with ``reviewers`` what they are worth."""
+        return self._summed(outputs, rows, 1, reviewers)
 
-    def _summed(self, outputs: Outputs, rows: Rows, half: int) -> Floats:
+    def _summed(self, outputs: Outputs, rows: Rows, half: int, reviewers: Confusion | None = None) -> Floats:
         found = [np.zeros(len(_places(question.parts)[half])) for question in self.questions]
         for start in range(0, rows.labels.size, CHUNK):
             piece = slice(start, start + CHUNK)
             some, part = outputs.part(piece), rows.part(piece)
             for place, question in enumerate(self.questions):
-                sums = sums_of(question.metric, some.beliefs, question.ratios(some), part)
+                sums = sums_of(question.metric, some.beliefs, question.ratios(some), part, reviewers)
                 found[place] += np.array(sums.to_list())[_places(question.parts)[half]]
         return np.concatenate(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models_registry.serializers import DEFINITION_ANSWER, page_of
+from review.models import Lease, Mode, ReviewDecision
 from review.policies import POLICY
 
 TEXT = {"type": "string"}
@@ -22,19 +23,27 @@ def document(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-DISPOSITION = {"enum": ["proceed", "hold", "refuse"]}
+DISPOSITION = {"enum": ["proceed", "hold", "refuse", None]}
+MODE = {"enum": Mode.values, "description": "when the reviewer sees the model's answer"}
 DECISION = document(
     id=TEXT,
     kind={"enum": ["decision", "undo"]},
     label=TEXT_OR_NULL,
     abstained=FLAG,
-    reviewer={**TEXT, "description": "a pseudonym"},
+    reviewer={**TEXT_OR_NULL, "description": "a pseudonym; null where names are hidden from you"},
     reason_codes=TEXTS,
     rationale=TEXT,
     confidence=NUMBER_OR_NULL,
-    first_answer=TEXT_OR_NULL,
-    mode=TEXT,
+    first_answer={**TEXT_OR_NULL, "description": "before the model was shown"},
+    mode=MODE,
+    model_shown_at={**TIME_OR_NULL, "description": "when the model's answer first went out to this reviewer"},
+    model_shown_seconds={**NUMBER_OR_NULL, "description": "from then to the decision"},
+    blind_share={**NUMBER_OR_NULL, "description": "the probability of the random blind arm"},
+    blind_draw=NUMBER_OR_NULL,
     explanation_shown=FLAG,
+    opened_at={**TIME_OR_NULL, "description": "when the case came on screen"},
+    seconds_to_first_input=NUMBER_OR_NULL,
+    input_kind={"enum": [*ReviewDecision.Input.values, None]},
     seconds_active=NUMBER_OR_NULL,
     claimed_at=TIME_OR_NULL,
     decided_at=TIME,
@@ -58,7 +67,7 @@ EXPLANATION = document(
     computed_at=TIME_OR_NULL,
 )
 RESOLUTION = document(
-    state={"enum": ["pending", "final"]},
+    state={"enum": ["pending", "final", None]},
     label=TEXT_OR_NULL,
     disposition=DISPOSITION,
     by={"enum": ["model", "rule", "person", "fallback", None]},
@@ -71,8 +80,8 @@ PREDICTION_ANSWER = document(
     external_id=TEXT,
     entity_id=TEXT_OR_NULL,
     status={"enum": ["received", "routed", "decided", "withdrawn"]},
-    predicted=TEXT,
-    confidence={"type": "number"},
+    predicted={**TEXT_OR_NULL, "description": "null while it is hidden from you"},
+    confidence=NUMBER_OR_NULL,
     occurred_at=TIME,
     received_at=TIME,
     disposition={**DISPOSITION, "description": "what to do at routing; `hold` until then"},
@@ -87,6 +96,12 @@ PREDICTION_ANSWER = document(
     decisions={"type": "array", "items": DECISION},
     labels={"type": "array", "items": {"type": "object"}},
     resolution={**RESOLUTION, "description": "what to do now"},
+    hidden={
+        "type": "array",
+        "items": {"enum": ["model", "colleagues"]},
+        "description": "whose answers are hidden from you until your own is in; what tells them is null or empty",
+    },
+    masked={**TEXTS, "description": "sensitive features whose values are hidden from you"},
 )
 BULK_ANSWER = document(
     accepted=WHOLE,
@@ -124,13 +139,17 @@ QUEUE_ANSWER = document(
     oldest_age_seconds=NUMBER_OR_NULL,
     leased={**WHOLE, "description": "items on a live lease"},
     decided={**WHOLE, "description": "closed items"},
+    mode=MODE,
+    required_decisions={**WHOLE, "description": "how many people decide each prediction"},
+    two_keys={**FLAG, "description": "a label key selects and Enter commits"},
+    lease_seconds=WHOLE,
     paused_at=TIME_OR_NULL,
 )
 QUEUES = page_of(QUEUE_ANSWER)
 _CASE = document(
     **PREDICTION_ANSWER["properties"],
     features={"type": "object"},
-    scores={"type": "object", "additionalProperties": {"type": "number"}},
+    scores={"type": ["object", "null"], "additionalProperties": {"type": "number"}},
     value=NUMBER_OR_NULL,
     groups={"type": ["object", "null"]},
     raw={},
@@ -140,7 +159,7 @@ ITEM = document(
     id=TEXT,
     queue=TEXT,
     kind=TEXT,
-    priority={"type": "number"},
+    priority=NUMBER_OR_NULL,
     enqueued_at=TIME,
     due_at=TIME_OR_NULL,
     prediction=_CASE,
@@ -149,22 +168,29 @@ ITEM = document(
     definition=document(**{
         name: DEFINITION_ANSWER["properties"][name] for name in ("number", "classes", "guidelines", "reason_codes")
     }),
-    mode=TEXT,
+    mode=MODE,
+    model_shown={**FLAG, "description": "whether the model's answer is in here"},
     lease=document(token=TEXT, expires_at=TIME),
 )  # fmt: skip
 CLAIM_ANSWER = document(items={"type": "array", "items": ITEM}, item={**ITEM, "description": "the first of them"})
-LEASE_ANSWER = document(
-    lease=document(
-        token=TEXT,
-        item=TEXT,
-        claimed_at=TIME,
-        expires_at=TIME,
-        renewals=WHOLE,
-        ended_at=TIME_OR_NULL,
-        ending={"enum": ["decided", "released", "expired", "withdrawn", None]},
-        reason=TEXT,
-    )
+LEASE = document(
+    token=TEXT,
+    item=TEXT,
+    claimed_at=TIME,
+    expires_at=TIME,
+    renewals=WHOLE,
+    mode=MODE,
+    reserved={**FLAG, "description": "claimed ahead and not opened yet"},
+    opened_at={**TIME_OR_NULL, "description": "when the case came on screen"},
+    model_shown_at={**TIME_OR_NULL, "description": "when the model's answer went out under this lease"},
+    first_answer=TEXT_OR_NULL,
+    ended_at=TIME_OR_NULL,
+    ending={"enum": [*Lease.Ending.values, None]},
+    reason=TEXT,
 )
+LEASE_ANSWER = document(lease=LEASE)
+SHOWN_ANSWER = document(lease=LEASE, item={**ITEM, "description": "the case with the model's answer"})
+REVEALED_ANSWER = document(feature=TEXT, value={})
 DECISION_ANSWER = document(decision=DECISION)
 
 _RESOLVED = document(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
@@ -13,10 +12,20 @@ from models_registry.api.base import caller, checked, known_parameters, listing,
 from models_registry.errors import Forbidden, NotFound
 from models_registry.models.lookups import by_unique
 from models_registry.tasks import ring_webhooks
-from review import decisions, leases, queue
+from review import decisions, queue, queue_settings
 from review.api.bodies import CLAIM_ANSWER, DECISION_ANSWER, LEASE_ANSWER, QUEUE_ANSWER, QUEUES
-from review.models import ReviewDecision, ReviewQueue
-from review.serializers import CLAIM, DECISION, RELEASE, decision_body, item_body, lease_body, queue_body
+from review.api.exposure import lease_token
+from review.models import Lease, ReviewDecision, ReviewQueue
+from review.serializers import (
+    CLAIM,
+    DECISION,
+    QUEUE_SETTINGS,
+    RELEASE,
+    decision_body,
+    item_body,
+    lease_body,
+    queue_body,
+)
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -50,12 +59,24 @@ class QueueList(APIView):
 class QueueDetail(APIView):
     """How much waits in a queue, for how long, how much of it is being decided."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "read", "patch": "admin"}
 
     @extend_schema(summary="Show a queue", responses={200: QUEUE_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         row, models = _queue(caller(request), slug, "read")
+        return Response(queue_body(row, set(models), queue.counts([row], models)[row.pk]))
+
+    @extend_schema(
+        summary="Change a queue's settings",
+        description="For who owns every model of the queue. Cases that are out on a lease keep the mode they had.",
+        request={"application/json": QUEUE_SETTINGS},
+        responses={200: QUEUE_ANSWER},
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        known_parameters(request)
+        row, models = _queue(caller(request), slug, "admin")
+        queue_settings.change(queue=row, principal=caller(request), **checked(QUEUE_SETTINGS, request.data))
         return Response(queue_body(row, set(models), queue.counts([row], models)[row.pk]))
 
 
@@ -81,7 +102,9 @@ class Claim(APIView):
         if not items:
             found = queue.emptiness(queue=row, models=models, holder=holder)
             return Response(status=204, headers={"Reason": found.reason})
-        bodies = [item_body(item) for item in items]
+        # The claim's own row says what is shown, whatever the queue was set to since.
+        out = Lease.objects.in_bulk([item.lease_token for item in items])
+        bodies = [item_body(item, out[item.lease_token], caller(request)) for item in items if item.lease_token in out]
         return Response({"items": bodies, "item": bodies[0]})
 
 
@@ -98,7 +121,7 @@ class Renew(APIView):
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)
         no_body(request)
-        lease = queue.renew(token=_lease(caller(request), token), holder=caller(request).pseudonym)
+        lease = queue.renew(token=lease_token(caller(request), token), holder=caller(request).pseudonym)
         return Response({"lease": lease_body(lease)})
 
 
@@ -116,7 +139,7 @@ class Release(APIView):
         known_parameters(request)
         reason = checked(RELEASE, request.data)["reason"]
         principal = caller(request)
-        lease = queue.release(token=_lease(principal, token), holder=principal.pseudonym, reason=reason)
+        lease = queue.release(token=lease_token(principal, token), holder=principal.pseudonym, reason=reason)
         return Response({"lease": lease_body(lease)})
 
 
@@ -136,7 +159,7 @@ class Decide(APIView):
     )
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)
-        parsed = _lease(caller(request), token)
+        parsed = lease_token(caller(request), token)
         decision = decisions.decide(token=parsed, principal=caller(request), **checked(DECISION, request.data))
         ring_webhooks()
         return Response({"decision": decision_body(decision)})
@@ -178,15 +201,3 @@ def _queue(principal: Principal, slug: str, ability: str) -> tuple[ReviewQueue, 
     if not any(ability in abilities for abilities in held):
         raise Forbidden(f"this needs {ability!r} on a model of queue {slug!r}")
     return row, principal.models(ability).filter(queues=row)
-
-
-def _lease(principal: Principal, token: str) -> UUID:
-    """The token, once it is known that its model, if it has one, is not hidden from the principal."""
-    try:
-        parsed = UUID(token)
-    except ValueError:
-        raise NotFound("a lease token is a UUID") from None
-    lease = leases.find(parsed)
-    if lease is not None:
-        principal.require("review", lease.item.model)
-    return parsed

@@ -136,6 +136,8 @@ class RoutingDecision(models.Model):
                 condition=~Q(review="none"),
                 name="routing_drawn",
             ),
+            # A gold item follows these.
+            models.Index(fields=["routed_at"], condition=Q(gold_draw__lt=F("gold_share")), name="routing_gold"),
         ]
 
 

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import smtplib
 import sys
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.mail import get_connection
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from review import digests
 from review.models import Prediction
 from reviewhub.celery import app
 from reviewhub.health import redis_answers
@@ -37,6 +40,7 @@ class Command(BaseCommand):
             "workers": _workers,
             "disk": _disk,
             "routing": _routing,
+            "mail": _mail,
         }
         faults = {name: _fault(check) for name, check in checks.items()}
         if as_json:
@@ -94,3 +98,18 @@ def _routing() -> str:
     seconds = (timezone.now() - oldest.received_at).total_seconds()
     late = 2 * settings.REVIEWHUB["SWEEP_SECONDS"]
     return f"the oldest unrouted prediction has waited {seconds:.0f} s; are workers running?" if seconds > late else ""
+
+
+def _mail() -> str:
+    wanting = digests.wanted().count()
+    if not digests.is_set_up():
+        return f"EMAIL_URL is not set, and {wanting} wait for a mail digest" if wanting else ""
+    try:
+        connection = get_connection()
+        connection.open()
+        connection.close()
+    except (OSError, smtplib.SMTPException) as error:
+        return f"the mail server of EMAIL_URL cannot be reached: {' '.join(str(error).split())[:200]}"
+    if wanting and not settings.REVIEWHUB["PUBLIC_URL"]:
+        return "REVIEWHUB_PUBLIC_URL is not set, so digests carry no link"
+    return ""

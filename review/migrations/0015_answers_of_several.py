@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('models_registry', '0006_calibration'),
-        ('review', '0013_append_only_views'),
+        ('review', '0014_routing_gold'),
     ]
 
     operations = [

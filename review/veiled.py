@@ -1,0 +1,110 @@
+"""What a veil and a mask leave of the bodies that tell of a prediction.
+
+What is hidden is decided by a list of what stays, so that a member added to a body later is hidden until somebody
+says that it tells nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from review import sensitive
+from review.models import QueueItem, RoutingDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from models_registry.access import Principal
+    from review.models import Prediction, ReviewDecision
+    from review.veil import Veil
+
+# Of a prediction whose model is hidden: what the caller sent but for the scores, and where it stands.
+_WITHOUT_MODEL = frozenset({
+    "id", "model", "version", "external_id", "entity_id", "status", "occurred_at", "received_at", "review", "policy",
+    "routed_at", "withdrawn_reason", "decisions", "labels", "resolution", "hidden", "masked",
+    "features", "value", "groups", "context",
+})  # fmt: skip
+_UNSAID: dict[str, Any] = {"state": None, "label": None, "disposition": None, "by": None, "at": None}
+# Every time that would tell a gold item's age.
+_TIMES = ("occurred_at", "received_at", "routed_at")
+
+
+def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Principal | None) -> dict[str, Any]:
+    """The body of a prediction as this viewer may see it."""
+    names = sensitive.hidden_from(viewer, found)
+    shown = {**body, "hidden": veil.parts, "masked": sorted(names)}
+    if names:
+        shown |= _masked(shown, names)
+    if veil.gold:
+        shown |= _as_audit(shown, found)
+    if veil.draw:
+        shown |= {"propensity": None, "draw": None}
+    if veil.labels:
+        shown["labels"] = []
+    if veil.model or (veil.colleagues and shown["resolution"]["by"] == "person"):
+        shown["resolution"] = _UNSAID
+    if veil.model:
+        kept = _WITHOUT_MODEL | ({"disposition"} if body["review"] == "gate" and not veil.gold else set())
+        shown = {name: value if name in kept else _blank(value) for name, value in shown.items()}
+    return shown
+
+
+def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:
+    """Those of the rows that the viewer may see, oldest first: only their own while colleagues are hidden."""
+    ordered = sorted(rows, key=lambda row: row.pk)
+    if veil.colleagues or veil.gold:
+        return [row for row in ordered if viewer is not None and is_own(row, viewer)]
+    return ordered
+
+
+def is_own(row: ReviewDecision, viewer: Principal) -> bool:
+    """Whether the viewer gave the answer, or carried it."""
+    return row.reviewer == viewer.pseudonym or (viewer.key is not None and row.service_key_id == viewer.key.pk)
+
+
+def explanation(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """An explanation's body with the values of these features masked, wherever they stand."""
+    shown = {**body, "contributions": sensitive.masked_rows(body["contributions"], names)}
+    if body.get("flips"):
+        shown["flips"] = sensitive.masked_rows(body["flips"], names)
+    if contrast := body.get("contrast"):
+        shown["contrast"] = {**contrast, "contributions": sensitive.masked_rows(contrast["contributions"], names)}
+    return shown
+
+
+def asked_at(found: Prediction) -> datetime:
+    """When a gold item came to its queue: what stands in the place of the times of its prediction."""
+    item = found.items.filter(state=QueueItem.State.OPEN, kind=QueueItem.Kind.GOLD).order_by("-pk").first()
+    return found.received_at if item is None else item.enqueued_at
+
+
+def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    shown = {name: sensitive.masked(body[name], names) for name in ("features", "groups") if body.get(name)}
+    if body.get("explanation"):
+        shown["explanation"] = explanation(body["explanation"], names)
+    return shown
+
+
+def _as_audit(body: dict[str, Any], found: Prediction) -> dict[str, Any]:
+    """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it since."""
+    at = asked_at(found)
+    told = body["disposition"]
+    if told == RoutingDecision.Disposition.HOLD:
+        told = found.model.disposition_for(found.predicted)
+    explained = body.get("explanation")
+    return {
+        **dict.fromkeys(_TIMES, at),
+        "status": "routed",
+        "review": "audit",
+        "disposition": told,
+        "reasons": body["reasons"] if body["review"] == "audit" else ["audit_floor"],
+        "explanation": explained and {**explained, "computed_at": at if explained["computed_at"] else None},
+        "resolution": {
+            "state": "final", "label": found.predicted, "disposition": told, "by": "model", "at": at,
+        },
+    }  # fmt: skip
+
+
+def _blank(value: Any) -> Any:
+    return [] if isinstance(value, list) else None
