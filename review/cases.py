@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from models_registry import wording
 from models_registry.models import ReferenceProfile
-from review import drawings, figures
+from review import arrays, drawings, figures
 from review.models import Explanation, RoutingDecision
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from review.models import Prediction
 
 UNGROUPED = "Features"
@@ -46,7 +48,7 @@ def case(prediction: Prediction) -> dict[str, Any]:
         "feature_count": len(rows),
         "scores": figures.score_bars(prediction.model.classes, prediction.scores),
         "explanation": explanation(prediction, {feature["name"]: feature for feature in features}),
-        "context": drawings.shown(prediction.payload.context),
+        "context": drawings.shown(prediction.payload.context, _sensitive(features)),
         "why": why(getattr(prediction, "routing", None)),
     }
 
@@ -91,8 +93,14 @@ def explanation(prediction: Prediction, features: dict[str, dict[str, Any]]) -> 
         row["label"], row["text"] = wording.label_of(feature), wording.value(row.get("value"), feature)
         row["group"] = feature.get("group", "")
     label = found.explained_class or prediction.predicted
-    drawn = drawings.factors(prediction.payload.context, found.contributions, label)
+    hidden = _sensitive(features.values())
+    drawn = arrays.factors(prediction.payload.context, found.contributions, label, hidden)
     return {"state": "ready", "row": found, "label": label, "drawing": drawn, **table}
+
+
+def _sensitive(features: Iterable[dict[str, Any]]) -> set[str]:
+    """Features that no drawing shows, whoever looks: a value is revealed in its row alone."""
+    return {feature["name"] for feature in features if feature.get("sensitive")}
 
 
 def _groups(prediction: Prediction, features: list[dict[str, Any]]) -> list[dict[str, Any]]:
