@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from review import sensitive
+from review import context, sensitive
 from review.models import QueueItem, RoutingDecision
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def asked_at(found: Prediction) -> datetime:
 
 def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     shown = {name: sensitive.masked(body[name], names) for name in ("features", "groups") if body.get(name)}
+    if body.get("context"):
+        shown["context"] = context.masked(body["context"], names)
     if body.get("explanation"):
         shown["explanation"] = explanation(body["explanation"], names)
     return shown
