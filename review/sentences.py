@@ -94,8 +94,8 @@ def frequency(bins: Sequence[Mapping[str, Any]], label: str, score: float) -> di
         "share": wording.share(found["share"]),
         "low": round(100 * found["share_low"]),
         "high": round(100 * found["share_high"]),
-        "from": wording.number(found["low"], 2),
-        "to": wording.number(min(found["high"], 1.0), 2),
+        "from": f"{found['low']:.2f}",
+        "to": f"{min(found['high'], 1.0):.2f}",
         "differs": abs(found["share"] - found["k"] / found["n"]) > SAME,
         "reported": found["basis"] == "reported",
     }
