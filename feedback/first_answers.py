@@ -121,7 +121,12 @@ def answers_of(
 ) -> Answers:
     """The newest items that came to people in [start, end), 90 days by default, each with its first answer."""
     end = end or timezone.now() + timedelta(seconds=1)
-    values: dict[str, Any] = {"model": model.pk, "start": start or end - timedelta(days=DAYS), "end": end, "newest": newest}
+    values: dict[str, Any] = {
+        "model": model.pk,
+        "start": start or end - timedelta(days=DAYS),
+        "end": end,
+        "newest": newest,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS, values)
         rows = cursor.fetchall()

@@ -124,7 +124,9 @@ class Pooled:
     high: float
 
 
-def pooled(agree: Flags, hidden: Flags, stratum: Sequence[Any] | NDArray[Any], reviewer: Sequence[str] | NDArray[Any]) -> dict[str, Pooled]:
+def pooled(
+    agree: Flags, hidden: Flags, stratum: Sequence[Any] | NDArray[Any], reviewer: Sequence[str] | NDArray[Any]
+) -> dict[str, Pooled]:
     """The gap of each reviewer with at least five answers in each arm, partially pooled, by name in alphabetical order.
 
     The hierarchical normal model d_j ~ N(theta_j, v_j), theta_j ~ N(mu, tau²) with flat mu, averaged over a
