@@ -60,7 +60,8 @@ def colleagues(item: QueueItem, principal: access.Principal) -> list[str]:
     needed = adjudication.ability(item)
     roles = [role for role, can in access.ABILITIES.items() if needed in can]
     found = Membership.objects.filter(model=item.model_id, role__in=roles, user__is_active=True)
-    return sorted(set(found.exclude(user__person__pseudonym=principal.pseudonym).values_list("user__username", flat=True)))
+    others = found.exclude(user__person__pseudonym=principal.pseudonym)
+    return sorted(set(others.values_list("user__username", flat=True)))
 
 
 def _colleague(item: QueueItem, principal: access.Principal, to: str) -> Person:
@@ -85,5 +86,3 @@ def _colleague(item: QueueItem, principal: access.Principal, to: str) -> Person:
 
 def _refused(message: str) -> Invalid:
     return Invalid(message, errors=[Fault("/to", "not_allowed", message)])
-
-

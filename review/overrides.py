@@ -28,7 +28,12 @@ Disposition = RoutingDecision.Disposition
 
 
 def override_case(
-    *, prediction: Prediction, principal: Principal, reason: str, label: str | None = None, disposition: str | None = None
+    *,
+    prediction: Prediction,
+    principal: Principal,
+    reason: str,
+    label: str | None = None,
+    disposition: str | None = None,
 ) -> Override:
     """Tell the caller of a routed prediction something else, finally; a later one replaces it.
 
@@ -40,7 +45,7 @@ def override_case(
     principal.require("preview", model)
     faults = _reason_faults(reason)
     if label is not None and label not in model.classes:
-        faults.append(Fault("/label", "unknown_class", f"{label!r} is not one of the classes {', '.join(model.classes)}"))
+        faults.append(Fault("/label", "unknown_class", f"the classes are {', '.join(model.classes)}"))
     elif label is None and disposition is None:
         faults.append(Fault("/disposition", "required", "say what the caller should do, or which label holds"))
     if disposition is not None and disposition not in (Disposition.PROCEED, Disposition.REFUSE):
@@ -110,7 +115,8 @@ def end_override(*, override: Override, principal: Principal) -> Override:
     """
     principal.require("preview", override.model)
     if override.scope == Override.Scope.CASE:
-        raise Conflict("its caller has been told; override the case again to tell it something else", code="override_final")
+        message = "its caller has been told; override the case again to tell it something else"
+        raise Conflict(message, code="override_final")
     with transaction.atomic():
         standing = Override.objects.filter(pk=override.pk, ended_at__isnull=True)
         if standing.update(ended_at=DatabaseNow(), ended_by=principal.name):

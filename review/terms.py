@@ -150,7 +150,7 @@ def _segments(models: Iterable[int]) -> dict[int, list[Segment]]:
     found: dict[int, list[Segment]] = {}
     standing = Override.objects.in_force().filter(model__in=list(models), scope=Override.Scope.SEGMENT)
     for model_id, when, disposition in standing.order_by("-id").values_list("model_id", "when", "disposition"):
-        found.setdefault(model_id, []).append((when, disposition))
+        found.setdefault(model_id, []).append((dict(when or {}), disposition))
     return found
 
 
