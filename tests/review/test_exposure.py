@@ -97,7 +97,13 @@ def test_on_request_the_model_is_shown_when_asked_for(cast: Cast):
 
 @pytest.mark.parametrize(
     ("mode", "step"),
-    [("blind", "reveal"), ("blind", "first"), ("assisted", "first"), ("on_request", "first"), ("blind_first", "reveal")],
+    [
+        ("blind", "reveal"),
+        ("blind", "first"),
+        ("assisted", "first"),
+        ("on_request", "first"),
+        ("blind_first", "reveal"),
+    ],
 )
 def test_a_mode_has_its_own_way_to_the_model_and_no_other(cast: Cast, mode: str, step: str):
     item, alice = claimed(cast, mode)
@@ -201,11 +207,13 @@ def test_of_two_first_answers_at_once_one_stands() -> None:
     key, _ = access.create_service_key(name="t", scopes=["review"], created_by="test")
     holder = access.principal_of_key(key)
     tokens = [take_by(holder, item) for item in items]
+    labels = ["ok", "fraud", "ok", "fraud"]
+
+    def say(token: Any, label: str) -> str | None:
+        return exposure.first_answer(token=token, principal=holder, label=label).first_answer
+
     for token in tokens:
-        labels = ["ok", "fraud", "ok", "fraud"]
-        found = in_threads(
-            4, lambda n, token=token: exposure.first_answer(token=token, principal=holder, label=labels[n]).first_answer
-        )
+        found = in_threads(4, lambda number, token=token: say(token, labels[number]))
         stands = Lease.objects.get(token=token).first_answer
         assert [one for one in found if not isinstance(one, Exception)] == [stands] * 2
         assert {one.code for one in found if isinstance(one, Conflict)} == {"first_answer_given"}
