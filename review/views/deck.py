@@ -194,7 +194,8 @@ def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     hidden = veil.veil(at.principal, made.prediction) | veil.Veil(model=made.model_shown_at is None)
     context = {
         "queue": at.queue, "item": made.item, "made": made, "hidden": hidden.model, "mode": made.mode,
-        "case": cases.case(made.prediction, hidden, at.principal), "veil": hidden, "definition": made.definition, "past": True,
+        "case": cases.case(made.prediction, hidden, at.principal), "veil": hidden, "past": True,
+        "definition": made.definition,
         "folded": at.wishes.why_folded,
         "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
     }  # fmt: skip
