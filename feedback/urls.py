@@ -6,6 +6,7 @@ from django.urls import path, re_path
 
 from feedback.api import (
     alerts,
+    behaviour,
     counterfactual,
     gold,
     labels,
@@ -17,15 +18,18 @@ from feedback.api import (
     snapshots,
 )
 from feedback.views import alerts as alert_pages
+from feedback.views import behaviour as behaviour_page
 from feedback.views import delays as delay_page
 from feedback.views import gold as gold_pages
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
+from feedback.views import me as own_page
 from feedback.views import models as model_pages
 from feedback.views import policies as policy_pages
 from feedback.views import practice as practice_pages
 from feedback.views import predictions as prediction_pages
 from feedback.views import quality as quality_page
+from feedback.views import reliance as reliance_page
 from feedback.views import workload as workload_page
 from review.api.predictions import PredictionBulk
 
@@ -41,6 +45,8 @@ api_urlpatterns: list[Any] = [
     path("models/<slug:slug>/quality/", quality.Quality.as_view()),
     path("models/<slug:slug>/gold/", gold.GoldTruths.as_view()),
     path("models/<slug:slug>/delays/", quality.Delays.as_view()),
+    path("models/<slug:slug>/reliance/", behaviour.Reliance.as_view()),
+    path("models/<slug:slug>/behaviour/", behaviour.Behaviour.as_view()),
     path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
     path("models/<slug:slug>/counterfactual/", counterfactual.Counterfactual.as_view()),
     path("models/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view()),
@@ -57,6 +63,7 @@ urlpatterns: list[Any] = [
     path("", home_page.home, name="home"),
     path("predictions/", prediction_pages.predictions, name="predictions"),
     path("predictions/<int:pk>/", prediction_pages.prediction, name="prediction"),
+    path("predictions/<int:pk>/reveal/", prediction_pages.reveal, name="reveal-feature"),
     path("models/<slug:slug>/", model_pages.model, name="model"),
     path("models/<slug:slug>/versions/<str:version>/promote/", model_pages.promote, name="promote"),
     path("models/<slug:slug>/rollback/", model_pages.rollback, name="rollback"),
@@ -70,6 +77,9 @@ urlpatterns: list[Any] = [
     path("practice/<slug:slug>/", practice_pages.practice, name="practice"),
     path("practice/<slug:slug>/answer/", practice_pages.answer, name="practice-answer"),
     path("models/<slug:slug>/delays/", delay_page.delays, name="delays"),
+    path("models/<slug:slug>/reliance/", reliance_page.reliance, name="reliance"),
+    path("models/<slug:slug>/behaviour/", behaviour_page.behaviour, name="behaviour"),
+    path("me/", own_page.me, name="me"),
     path("models/<slug:slug>/workload/", workload_page.workload, name="workload"),
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
     path("models/<slug:slug>/settings/policy/shadow/off/", policy_pages.take_off_shadow, name="take-off-shadow"),

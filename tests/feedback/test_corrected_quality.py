@@ -18,9 +18,9 @@ from feedback.raters import Confusion, screens
 from models_registry.models import RegisteredModel
 from review.models import Lease, QueueItem, ReviewDecision
 from tests.conftest import Cast, make_model
+from tests.feedback.cases import make_case, make_item
 from tests.feedback.live_world import BEGIN, World, world
 from tests.feedback.reviewed_by_people import answers
-from tests.feedback.cases import make_case, make_item
 
 NOW = BEGIN + timedelta(days=31)
 SHARE = 0.3
