@@ -217,6 +217,9 @@ def explanation_body(explanation: Explanation) -> dict[str, Any]:
         "origin": explanation.origin or None,
         "explainer": explanation.explainer or None,
         "mismatch": explanation.mismatch,
+        "contrast": explanation.contrast,
+        "flips": explanation.flips,
+        "similar": [{**one, "prediction": str(one["prediction"])} for one in explanation.similar],
         "reason": explanation.reason,
         "computed_at": explanation.computed_at,
     }
