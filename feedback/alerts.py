@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db import connection, transaction
@@ -11,6 +12,12 @@ from feedback.models import Alert
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, RegisteredModel
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+# About one reviewer: for those who lead, and for the reviewer on a page of their own.
+FOLLOWING = "follows_the_model"
 
 _RAISE = """
     INSERT INTO feedback_alert (model_id, kind, subject, severity, title, detail, state)
@@ -47,6 +54,12 @@ def resolve(*, model: RegisteredModel, kind: str, subject: str = "") -> bool:
     """Close the alert of a cause that is gone; whether there was one. Seen again, it is a new alert."""
     lasting = Alert.objects.filter(model=model, kind=kind, subject=subject[:200], resolved_at=None)
     return bool(lasting.update(state=Alert.State.RESOLVED, resolved_at=DatabaseNow()))
+
+
+def visible(model: RegisteredModel, abilities: Set[str]) -> QuerySet[Alert]:
+    """The alerts that somebody with these abilities on the model may see: what is about one reviewer is for leads."""
+    found = model.alerts.all()
+    return found if "preview" in abilities else found.exclude(kind=FOLLOWING)
 
 
 def acknowledge(*, alert: Alert, actor: str) -> Alert:

@@ -140,7 +140,7 @@ def _bins(
 def _weighted(model: RegisteredModel, row: Row, always: set[int | None], now: datetime) -> Counted | None:
     """The row with its weight; None where it does not count."""
     if _has_outcomes(model, row):
-        if row.outcome is None or row.review == RoutingDecision.Review.GATE and not _complete(model):
+        if row.outcome is None or (row.review == RoutingDecision.Review.GATE and not _complete(model)):
             return None
         if now - row.occurred_at < timedelta(days=model.outcomes_horizon_days or 0.0):
             return None

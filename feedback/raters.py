@@ -105,7 +105,9 @@ def screens(suggested: Integers, hidden: Flags, classes: int) -> Integers:
     return np.asarray(suggested + classes * hidden, dtype=np.int64)
 
 
-def confusion(shown: Integers, truth: Integers, answered: Integers, classes: int, kinds: int | None = None) -> Confusion:
+def confusion(
+    shown: Integers, truth: Integers, answered: Integers, classes: int, kinds: int | None = None
+) -> Confusion:
     """The gold answers counted by screen (n,), of which there are ``kinds`` (as many as classes by default), by true
     class and answer (n,).
 

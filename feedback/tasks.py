@@ -11,7 +11,19 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from feedback import datasets, frequencies, labels, propensity_audit, retraining, sampler_evidence, surges, watching
+from feedback import (
+    behaviour,
+    datasets,
+    frequencies,
+    labels,
+    planting,
+    propensity_audit,
+    retraining,
+    rubber_stamps,
+    sampler_evidence,
+    surges,
+    watching,
+)
 from feedback.arrivals import KEEPS, arrivals_of
 from feedback.monitoring.days import refresh
 from models_registry.doorbells import Doorbell
@@ -59,8 +71,9 @@ def refresh_sums() -> None:
 
 @shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
 def watch_models() -> None:
-    """Ask of every model whether its concept drifts or its labels come later, and tell by an alert."""
+    """Ask of every model whether its concept drifts, its labels come later or its behaviour moves; tell by an alert."""
     _of_every_model(watching.watch)
+    _of_every_model(behaviour.watch)
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -68,6 +81,12 @@ def watch_capacity() -> None:
     """Ask of every model whether its reviews exceed what a day has, or will be late, and tell by an alert."""
     _of_every_model(watching.watch_capacity)
     _of_every_model(surges.watch_workload)
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def watch_reviewers() -> None:
+    """Ask of every model whether somebody may be following it instead of looking, and tell its leads."""
+    _of_every_model(rubber_stamps.watch)
 
 
 @shared_task(soft_time_limit=_SNAPSHOT_SECONDS, time_limit=_SNAPSHOT_SECONDS + 60)  # type: ignore[untyped-decorator]
@@ -100,6 +119,15 @@ def resume_training() -> None:
 def fit_samplers() -> None:
     """Solve the live samplers that are due: each night, and while a model's first traffic doubles."""
     sampler_evidence.fit_due()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def plant_gold() -> None:
+    """Let known cases follow the routings that call for one, and take back those that nobody answered."""
+    deadline = time.monotonic() + BUDGET_SECONDS
+    while planting.plant(limit=50) and time.monotonic() < deadline:
+        pass
+    planting.expire()
 
 
 @shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]

@@ -6,7 +6,9 @@ from django.urls import path, re_path
 
 from feedback.api import (
     alerts,
+    behaviour,
     counterfactual,
+    gold,
     labels,
     outcomes,
     policies,
@@ -16,13 +18,18 @@ from feedback.api import (
     snapshots,
 )
 from feedback.views import alerts as alert_pages
+from feedback.views import behaviour as behaviour_page
 from feedback.views import delays as delay_page
+from feedback.views import gold as gold_pages
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
+from feedback.views import me as own_page
 from feedback.views import models as model_pages
 from feedback.views import policies as policy_pages
+from feedback.views import practice as practice_pages
 from feedback.views import predictions as prediction_pages
 from feedback.views import quality as quality_page
+from feedback.views import reliance as reliance_page
 from feedback.views import workload as workload_page
 from review.api.predictions import PredictionBulk
 
@@ -36,7 +43,10 @@ api_urlpatterns: list[Any] = [
     path("outcomes/bulk/", outcomes.OutcomeBulk.as_view()),
     path("models/<slug:slug>/labels/", labels.Labels.as_view()),
     path("models/<slug:slug>/quality/", quality.Quality.as_view()),
+    path("models/<slug:slug>/gold/", gold.GoldTruths.as_view()),
     path("models/<slug:slug>/delays/", quality.Delays.as_view()),
+    path("models/<slug:slug>/reliance/", behaviour.Reliance.as_view()),
+    path("models/<slug:slug>/behaviour/", behaviour.Behaviour.as_view()),
     path("models/<slug:slug>/policies/preview/", policies.PolicyPreview.as_view()),
     path("models/<slug:slug>/counterfactual/", counterfactual.Counterfactual.as_view()),
     path("models/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view()),
@@ -60,7 +70,15 @@ urlpatterns: list[Any] = [
     path("models/<slug:slug>/alerts/<int:pk>/acknowledge/", alert_pages.acknowledge, name="acknowledge-alert"),
     path("models/<slug:slug>/runs/", model_pages.runs, name="runs"),
     path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
+    path("models/<slug:slug>/gold/", gold_pages.gold, name="gold"),
+    path("models/<slug:slug>/gold/say/", gold_pages.say, name="say-gold"),
+    path("models/<slug:slug>/gold/<int:pk>/", gold_pages.change, name="change-gold"),
+    path("practice/<slug:slug>/", practice_pages.practice, name="practice"),
+    path("practice/<slug:slug>/answer/", practice_pages.answer, name="practice-answer"),
     path("models/<slug:slug>/delays/", delay_page.delays, name="delays"),
+    path("models/<slug:slug>/reliance/", reliance_page.reliance, name="reliance"),
+    path("models/<slug:slug>/behaviour/", behaviour_page.behaviour, name="behaviour"),
+    path("me/", own_page.me, name="me"),
     path("models/<slug:slug>/workload/", workload_page.workload, name="workload"),
     path("models/<slug:slug>/settings/policy/", policy_pages.policy, name="policy"),
     path("models/<slug:slug>/settings/policy/shadow/off/", policy_pages.take_off_shadow, name="take-off-shadow"),

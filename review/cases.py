@@ -6,18 +6,20 @@ Reads only. The review page and a prediction's own page show the same thing, so 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from models_registry import wording
 from models_registry.frames import as_text
 from models_registry.models import ReferenceProfile
-from review import drawings, explained, figures, sentences
+from review import drawings, explained, figures, sensitive, sentences, veiled
 from review.models import RoutingDecision
 from review.policies.reasons import PREFIXES
 from review.policies.staleness import stale_groups
+from review.veil import NOTHING, Veil
 
 if TYPE_CHECKING:
+    from models_registry.access import Principal
     from review.models import Prediction
 
 UNGROUPED = "Features"
@@ -37,18 +39,46 @@ REASONS = {
 }
 
 
-def case(prediction: Prediction) -> dict[str, Any]:
-    """What a template needs to show a prediction with its version, contract, payload, routing and explanation."""
+# What of a case is shown while its model is hidden.
+WITHOUT_MODEL = (
+    "groups", "has_profile", "standouts", "unusual_count", "feature_count", "context", "veil", "may_reveal"
+)  # fmt: skip
+
+
+def case(
+    prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | None = None, revealed: Collection[str] = ()
+) -> dict[str, Any]:
+    """What a template needs to show a prediction with its version, contract, payload, routing and explanation.
+
+    Behind the veil, and with the sensitive features masked for this viewer but for those just ``revealed``. While
+    the model is hidden all that speaks of it is absent or empty, ``explanation.state`` is ``hidden`` and
+    ``prediction`` a copy without the answer.
+    """
+    masked = sensitive.hidden_from(viewer, prediction) - set(revealed)
+    shown = veiled.row(prediction, veil)
+    if veil.model:
+        found = _without_model(prediction, masked)
+    else:
+        found = _whole(prediction, masked, veiled.routing(getattr(prediction, "routing", None), veil))
+    return {**found, "prediction": shown, "veil": veil}
+
+
+def _without_model(prediction: Prediction, masked: Collection[str]) -> dict[str, Any]:
+    found = _whole(prediction, masked, None)
+    kept = {name: found[name] for name in WITHOUT_MODEL if name in found}
+    nothing = {name: type(value)() if isinstance(value, list | str | dict) else None for name, value in found.items()}
+    return {**nothing, **kept, "explanation": {"state": "hidden"}, "why": why(None)}
+
+
+def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDecision | None) -> dict[str, Any]:
     contract = prediction.version.contract.document
     profile = ReferenceProfile.objects.filter(version_id=prediction.version_id).first()
-    groups = _groups(prediction, contract["features"], profile)
+    groups = _groups(prediction, contract["features"], profile, masked)
     rows = [row for group in groups for row in group["rows"]]
     named = {row["name"]: row for row in rows}
     unusual = sorted((row for row in rows if row["unusual"]), key=lambda row: not row["outside"])
     bars = figures.score_bars(prediction.model.classes, prediction.scores)
-    routing = getattr(prediction, "routing", None)
     return {
-        "prediction": prediction,
         "groups": groups,
         "has_profile": any(row["strip"] or row["words"] for row in rows),
         "standouts": unusual[:STANDOUTS],
@@ -87,7 +117,7 @@ def why(routing: RoutingDecision | None) -> dict[str, Any]:
     named = [code for code in routing.reasons if not code.startswith(PREFIXES)]
     return {
         "reasons": [{"code": code, "words": REASONS.get(code, code.replace("_", " "))} for code in named],
-        "chance": chance(routing.propensity),
+        "chance": "" if routing.propensity is None else chance(routing.propensity),
         "number": routing.policy.number if routing.policy else None,
     }
 
@@ -109,13 +139,16 @@ def chance(propensity: float) -> str:
 
 
 def _groups(
-    prediction: Prediction, features: list[dict[str, Any]], profile: ReferenceProfile | None
+    prediction: Prediction, features: list[dict[str, Any]], profile: ReferenceProfile | None, masked: Collection[str]
 ) -> list[dict[str, Any]]:
     """The contract's groups in its own order, so that a feature is always found in the same place."""
     given = prediction.payload.features
     grouped: dict[str, list[dict[str, Any]]] = {}
     for feature in features:
-        row = _row(feature, given.get(feature["name"]), profile)
+        hidden = feature["name"] in masked
+        row = _row(feature, given.get(feature["name"]), None if hidden else profile)
+        if hidden:
+            row |= {"text": sensitive.MASK, "missing": False, "hidden": True}
         grouped.setdefault(feature.get("group") or UNGROUPED, []).append(row)
     labels = Counter(row["label"] for rows in grouped.values() for row in rows)
     for row in (row for rows in grouped.values() for row in rows):
@@ -134,6 +167,7 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         "unit": feature.get("unit", ""),
         "missing": given is None,
         "sensitive": bool(feature.get("sensitive")),
+        "hidden": False,
         "strip": None,
         "words": "",
         "short": "",

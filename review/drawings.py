@@ -14,6 +14,7 @@ from typing import Any
 
 from models_registry import wording
 from review import context
+from review.context_form import MAX_CELLS
 
 # What of a text stands open; the rest is folded away.
 OPEN_TEXT = 1_200
@@ -129,7 +130,7 @@ def _image(place: int, image: dict[str, str]) -> dict[str, Any]:
     _, found = context.picture(image["data"])
     longer = max(found.width, found.height)
     # A picture of a few pixels is drawn in whole multiples of them, a large one smaller.
-    times = SIDE // longer if longer <= context.MAX_CELLS else min(1, WIDEST / found.width, TALLEST / found.height)
+    times = SIDE // longer if longer <= MAX_CELLS else min(1, WIDEST / found.width, TALLEST / found.height)
     title = visible(image.get("title", ""))
     return {
         "place": place,

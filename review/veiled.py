@@ -6,6 +6,7 @@ says that it tells nothing.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from review import sensitive
@@ -61,6 +62,31 @@ def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | 
 def is_own(row: ReviewDecision, viewer: Principal) -> bool:
     """Whether the viewer gave the answer, or carried it."""
     return row.reviewer == viewer.pseudonym or (viewer.key is not None and row.service_key_id == viewer.key.pk)
+
+
+def row(found: Prediction, veil: Veil) -> Prediction:
+    """The prediction for a page: a copy without the answer, or with a gold item's times, where these are hidden."""
+    if not (veil.model or veil.gold):
+        return found
+    shown = copy.copy(found)
+    if veil.model:
+        shown.predicted, shown.confidence, shown.scores = "", None, []  # type: ignore[assignment]
+    if veil.gold:
+        shown.status = found.Status.ROUTED
+        shown.occurred_at = shown.received_at = asked_at(found)
+    return shown
+
+
+def routing(found: RoutingDecision | None, veil: Veil) -> RoutingDecision | None:
+    """The routing decision for a page: without how an audit was drawn, a gold item's as that of an audit."""
+    if found is None or not (veil.draw or veil.gold):
+        return found
+    shown = copy.copy(found)
+    if veil.draw:
+        shown.propensity = shown.draw = None  # type: ignore[assignment]
+    if veil.gold and found.review != RoutingDecision.Review.AUDIT:
+        shown.review, shown.reasons = RoutingDecision.Review.AUDIT, ["audit_floor"]
+    return shown
 
 
 def explanation(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:

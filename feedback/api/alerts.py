@@ -34,11 +34,12 @@ class AlertList(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
+        theirs = alerts.visible(model, caller(request).abilities(model))
         state = request.query_params.get("state")
         if state is not None and state not in Alert.State.values:
             fault = Fault("/state", "not_allowed", f"one of {', '.join(Alert.State.values)}")
             raise Invalid("there is no such state", code="invalid_parameter", errors=[fault])
-        rows = model.alerts.all() if state is None else model.alerts.filter(state=state)
+        rows = theirs if state is None else theirs.filter(state=state)
         return listing(self, request, rows, alert_body, "state")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,11 +10,11 @@ from rest_framework.views import APIView
 
 from feedback import monitoring
 from feedback.api.measured import DELAYS_ANSWER, QUALITY_ANSWER
+from feedback.api.times import refused, time_of, window
 from feedback.estimators.questions import HEADLINES
 from feedback.monitoring.series import LENGTHS
 from models_registry import access
 from models_registry.api.base import caller, known_parameters, version_for
-from models_registry.errors import Fault, Invalid
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -44,27 +43,25 @@ class Quality(APIView):
         known_parameters(request, *PARAMETERS)
         model = access.model_for(caller(request), slug, "read")
         given = request.query_params
-        start, end = _time(request, "from"), _time(request, "to")
-        if start is not None and end is not None and start >= end:
-            raise _refused("from", "out_of_range", "the window ends before it begins")
+        start, end = window(request)
         group, _, value = given.get("group", "").partition(":")
         if "group" in given and (not group or "\0" in given["group"]):
-            raise _refused("group", "format", "give the name of a group, or name:value")
+            raise refused("group", "format", "give the name of a group, or name:value")
         by = given.get("series")
         if by is not None and by not in LENGTHS:
-            raise _refused("series", "not_allowed", "give day or week")
+            raise refused("series", "not_allowed", "give day or week")
         if by is not None and group:
-            raise _refused("series", "not_allowed", "a group has no series: leave out one of the two")
+            raise refused("series", "not_allowed", "a group has no series: leave out one of the two")
         metrics = _metrics(request)
-        window: dict[str, Any] = {
+        whole: dict[str, Any] = {
             "model": model,
             "start": start,
             "end": end,
             "version": version_for(model, given["version"]) if "version" in given else None,
         }
-        document = monitoring.quality(**window, group=group or None, group_value=value or None, metrics=metrics)
+        document = monitoring.quality(**whole, group=group or None, group_value=value or None, metrics=metrics)
         if by is not None:
-            document["series"] = monitoring.quality_series(**window, metric=metrics[0], by=by)
+            document["series"] = monitoring.quality_series(**whole, metric=metrics[0], by=by)
             document["changes"] = monitoring.changes(model=model, start=start, end=end)
         return Response(document)
 
@@ -82,7 +79,7 @@ class Delays(APIView):
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request, "since")
         model = access.model_for(caller(request), slug, "read")
-        return Response(monitoring.delays(model=model, since=_time(request, "since")))
+        return Response(monitoring.delays(model=model, since=time_of(request, "since")))
 
 
 def _metrics(request: Request) -> tuple[str, ...]:
@@ -90,24 +87,5 @@ def _metrics(request: Request) -> tuple[str, ...]:
         return HEADLINES
     asked = tuple(request.query_params["metric"].split(","))
     if unknown := [name for name in asked if name not in HEADLINES]:
-        raise _refused("metric", "not_allowed", f"{unknown[0][:100]!r} is none of {', '.join(HEADLINES)}")
+        raise refused("metric", "not_allowed", f"{unknown[0][:100]!r} is none of {', '.join(HEADLINES)}")
     return asked
-
-
-def _time(request: Request, name: str) -> datetime | None:
-    """A time with a zone, or a day, which begins at midnight UTC."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        # A plus sign that was not escaped arrives as a blank.
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-        if found.tzinfo is None and len(text) > len("2026-01-02"):
-            raise ValueError
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _refused(name, "format", "give a day or a time with a zone, for example 2026-01-02T03:04:05Z") from None
-
-
-def _refused(name: str, code: str, message: str) -> Invalid:
-    return Invalid(message, code="invalid_parameter", errors=[Fault(f"/{name}", code, message)])

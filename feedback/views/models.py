@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from feedback import retraining, tasks
+from feedback.alerts import visible
 from feedback.forms import RetrainForm
 from feedback.models import TrainingRun
 from models_registry import promotion
@@ -32,7 +33,9 @@ LIVE = (TrainingRun.Status.QUEUED, TrainingRun.Status.RUNNING)
 @require_safe
 def model(request: HttpRequest, slug: str) -> HttpResponse:
     found, context = model_page(request, slug, "read", "model")
-    return render(request, "feedback/model.html", {**context, **_of(found), "retrain_form": RetrainForm()})
+    return render(
+        request, "feedback/model.html", {**context, **_of(found, context["abilities"]), "retrain_form": RetrainForm()}
+    )
 
 
 @page
@@ -101,7 +104,12 @@ def retrain(request: HttpRequest, slug: str) -> HttpResponse:
             tasks.ring_training()
             messages.success(request, f"Training run {run.pk} is queued. Its progress shows below.")
             return redirect("model", slug=slug)
-    return render(request, "feedback/model.html", {**context, **_of(found), "retrain_form": form}, status=422)
+    return render(
+        request,
+        "feedback/model.html",
+        {**context, **_of(found, context["abilities"]), "retrain_form": form},
+        status=422,
+    )
 
 
 @page
@@ -112,7 +120,7 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "feedback/_runs.html", {**context, **_runs(found)})
 
 
-def _of(found: RegisteredModel) -> dict[str, Any]:
+def _of(found: RegisteredModel, abilities: set[str]) -> dict[str, Any]:
     versions = list(found.versions.select_related("contract", "parent", "training_run"))
     evaluations, gates = _newest_evaluations(found), _newest_gates(found)
     rows = [
@@ -129,7 +137,7 @@ def _of(found: RegisteredModel) -> dict[str, Any]:
         for version in versions
     ]
     history = list(found.promotions.select_related("version", "previous")[:HISTORY])
-    lasting = list(found.alerts.filter(resolved_at=None)[:HISTORY])
+    lasting = list(visible(found, abilities).filter(resolved_at=None)[:HISTORY])
     return {"rows": rows, "promotions": history, "reason_form": ReasonForm(), "alerts": lasting, **_runs(found)}
 
 

@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from feedback import charts
+from feedback.alerts import visible
 from feedback.monitoring import changes, midnight, quality_series, since
 from feedback.monitoring import quality as measure_quality
 from feedback.monitoring.agreement import conflicts
@@ -68,7 +69,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         **_headline(found),
         **_history(chosen, over_time, marks),
         "found": found,
-        "open_alerts": model.alerts.filter(resolved_at=None).count(),
+        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
         "classes": figures.parts(found.get("classes") or {}, ("precision", "recall")),
         "groups": groups,

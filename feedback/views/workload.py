@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from feedback import charts
+from feedback.alerts import visible
 from feedback.monitoring.workload import KINDS, SLICES
 from feedback.monitoring.workload import workload as measure_workload
 from feedback.propensity_audit import measure
@@ -41,7 +42,7 @@ def workload(request: HttpRequest, slug: str) -> HttpResponse:
     audit = measure(model, newest=NEWEST)
     context |= {
         "found": found,
-        "open_alerts": model.alerts.filter(resolved_at=None).count(),
+        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
         "by": links(chosen, "by", BY),
         "chosen": chosen,
         "flow": charts.flow(

@@ -8,10 +8,11 @@ import sys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewhub.settings")
 
-from tests.acceptance import intervals, made, people, time
+from tests.acceptance import intervals, made, people, reliance, time
 from tests.acceptance.checks import FULL, Check, Size, line
 
 IDENTITIES = "tests/feedback/test_estimator_identities.py"
+BY_STEPS = "tests/feedback/test_reliance_by_steps.py"
 BY_WORKER = (
     "tests/loop/test_routing_by_worker.py::test_a_worker_reviews_predictions_as_often_as_their_stored_propensity_says"
 )
@@ -32,6 +33,13 @@ def through_a_worker(size: Size) -> list[Check]:
     return [Check("freq", "100,000 through a worker: runs in which a tenth is off", float(done.returncode), high=0.0)]
 
 
+def hidden_suggestions_by_steps(size: Size) -> list[Check]:
+    """A14 through the steps: 3,000 predictions routed, claimed and decided; the same figure as from arrays."""
+    environment = {**os.environ, "RELIANCE_REVIEWS": "3000"}
+    done = subprocess.run([sys.executable, "-m", "pytest", BY_STEPS], capture_output=True, check=False, env=environment)
+    return [Check("A14", "3,000 reviews by the steps: runs that differ from arrays", float(done.returncode), high=0.0)]
+
+
 EXPERIMENTS = (
     identities,
     through_a_worker,
@@ -43,6 +51,8 @@ EXPERIMENTS = (
     time.daily_looks,
     time.late_labels,
     people.reviewer_error,
+    reliance.hidden_suggestions,
+    hidden_suggestions_by_steps,
     people.planned_width,
     people.challengers,
     people.frequencies,

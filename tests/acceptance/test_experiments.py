@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance import intervals, people, time
+from tests.acceptance import intervals, people, reliance, time
 from tests.acceptance.checks import SMALL, Check, line
 
 EXPERIMENTS = {
@@ -14,6 +14,7 @@ EXPERIMENTS = {
     "looks": time.daily_looks,
     "late": time.late_labels,
     "people": people.reviewer_error,
+    "reliance": reliance.hidden_suggestions,
     "audits": people.propensity_audits,
     "support": people.no_support,
     "plans": people.planned_width,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from feedback import propensity_audit, surges, tasks, watching
+from feedback import behaviour, propensity_audit, rubber_stamps, surges, tasks, watching
 from models_registry.models import RegisteredModel
 from tests.conftest import Cast
 
@@ -15,6 +15,8 @@ from tests.conftest import Cast
 LOOPS = [
     (tasks.audit_propensities, propensity_audit, "audit"),
     (tasks.watch_models, watching, "watch"),
+    (tasks.watch_models, behaviour, "watch"),
+    (tasks.watch_reviewers, rubber_stamps, "watch"),
     (tasks.watch_capacity, watching, "watch_capacity"),
     (tasks.watch_capacity, surges, "watch_workload"),
     (tasks.refresh_sums, tasks, "refresh"),

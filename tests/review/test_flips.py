@@ -108,7 +108,9 @@ def test_values_stay_within_the_contract_too():
     narrow = {"features": [{**f, **({"max": 60} if f["dtype"] in ("int", "float") else {})} for f in
                            CONTRACT["features"]]}  # fmt: skip
     model = fitted(LogisticRegression(max_iter=2000), ["ok", "fraud"])
-    rows = [{**row, "amount": min(row["amount"], 60.0), "amount_eur": min(row["amount_eur"], 60)} for row in records(30)]
+    rows = [
+        {**row, "amount": min(row["amount"], 60.0), "amount_eur": min(row["amount_eur"], 60)} for row in records(30)
+    ]
     for told in sought(model, ["ok", "fraud"], rows, contract=narrow):
         assert all(one["value"] <= 60 for one in told if isinstance(one["value"], int | float))
 
