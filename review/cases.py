@@ -94,13 +94,15 @@ def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDeci
         "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
         "explanation": explained.explanation(prediction, named),
         "similar": explained.alike(prediction, named, profile),
-        "context": drawings.shown(prediction.payload.context),
+        "context": drawings.shown(
+            prediction.payload.context, sensitive.of_contract(prediction.version.contract.document)
+        ),
         "why": why(routing),
     }
 
 
 def badges(prediction: Prediction, routing: RoutingDecision | None, rows: Mapping[str, dict[str, Any]]) -> list[str]:
-    """What is too old or unusual about the inputs, in words: as routing found it, and as the times that were sent say."""
+    """What is too old or unusual about the inputs, in words, as routing found it and as the times sent say."""
     payload, contract = prediction.payload, prediction.version.contract.document
     stale = stale_groups(contract, payload.as_of, payload.feature_sets, prediction.received_at)
     groups = {group for group, old in stale.items() if old}

@@ -21,7 +21,7 @@ from review import pictures
 from review.context_form import PARTS, SCHEMA
 from review.pictures import Picture
 
-__all__ = ["PARTS", "SCHEMA", "address", "faults", "part_holds", "picture", "unknown_features"]
+__all__ = ["PARTS", "SCHEMA", "address", "faults", "masked", "part_holds", "picture", "unknown_features"]
 
 MAX_IMAGE_BYTES = 200_000
 
@@ -66,6 +66,22 @@ def unknown_features(context: dict[str, Any], known: Collection[str], *, at: str
                 place = at + pointer("array", "features", row, column)
                 found.append(Fault(place, "unknown_feature", "not in the contract"))
     return found
+
+
+def masked(context: dict[str, Any], hidden: Collection[str]) -> dict[str, Any]:
+    """The context with null for each cell of an array that draws one of the hidden features.
+
+    >>> masked({"array": {"values": [[1, 2]], "features": [["a", "b"]]}}, {"b"})["array"]["values"]
+    [[1, None]]
+    """
+    array = context.get("array")
+    if not hidden or not isinstance(array, dict) or "features" not in array or not part_holds(context, "array"):
+        return context
+    cells = [
+        [None if name in hidden else value for value, name in zip(values, names, strict=True)]
+        for values, names in zip(array["values"], array["features"], strict=True)
+    ]
+    return {**context, "array": {**array, "values": cells}}
 
 
 def picture(data: str) -> tuple[bytes, Picture]:

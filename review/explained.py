@@ -10,7 +10,7 @@ from typing import Any
 
 from models_registry import wording
 from models_registry.models import Calibration, ReferenceProfile
-from review import drawings, figures, likeness, sentences, similar
+from review import arrays, figures, likeness, sensitive, sentences, similar
 from review.models import Explanation, Prediction
 
 Rows = Mapping[str, dict[str, Any]]
@@ -42,7 +42,12 @@ def explanation(prediction: Prediction, rows: Rows) -> dict[str, Any]:
         "state": "ready",
         "row": found,
         "label": label,
-        "drawing": drawings.factors(prediction.payload.context, found.contributions, label),
+        "drawing": arrays.factors(
+            prediction.payload.context,
+            found.contributions,
+            label,
+            sensitive.of_contract(prediction.version.contract.document),
+        ),
         "sentence": sentences.mostly(table["rows"], label),
         "contrast": contrast and _contrast(contrast, other, probability, scale),
         "other": None if len(prediction.model.classes) > 2 else _other(prediction, label),

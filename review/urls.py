@@ -45,6 +45,7 @@ urlpatterns: list[Any] = [
     path("gallery/", gallery.gallery, name="gallery"),
     path("gallery/<slug:name>/", gallery.state, name="gallery-state"),
     path("queues/waiting/", own.waiting, name="waiting"),
+    path("queues/<slug:slug>/settings/", queue_pages.settings, name="queue-settings"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),
     path("queues/<slug:slug>/review/claim/", review_pages.claim, name="claim"),

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from feedback import gold
-from feedback.models import DatasetSnapshot, GoldTruth, SimulatedTruth, TrainingRun
+from feedback.models import DatasetSnapshot, SimulatedTruth, TrainingRun
 from models_registry import access
 from models_registry.ledger import record
 from models_registry.models import AuditEvent, Membership, RegisteredModel, ServiceKey
@@ -172,9 +172,8 @@ def _known(truth: dict[str, str]) -> None:
     """Gold truths and practice cases, of drawings that wait for nobody."""
     free = Prediction.objects.filter(model__slug=digits.SLUG, items__isnull=True).order_by("id")
     for place, prediction in enumerate(free[: digits.GOLD + digits.PRACTICE]):
-        gold.set_gold(prediction=prediction, value=truth[prediction.external_id], actor=ACTOR)
-        if place < digits.PRACTICE:
-            GoldTruth.objects.filter(prediction=prediction).update(practice=True)
+        value, practice = truth[prediction.external_id], place < digits.PRACTICE
+        gold.set_gold(prediction=prediction, value=value, actor=ACTOR, practice=practice)
 
 
 def _leave_some(admin: Api, slug: str, rest: list[dict[str, Any]]) -> None:
