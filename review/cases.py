@@ -60,6 +60,9 @@ def case(
         found = _without_model(prediction, masked)
     else:
         found = _whole(prediction, masked, veiled.routing(getattr(prediction, "routing", None), veil))
+    if veil.colleagues:
+        # What others said of cases like this one is close to what they would say of it.
+        found["similar"] = []
     return {**found, "prediction": shown, "veil": veil}
 
 
