@@ -5,6 +5,7 @@ They are not traffic: an answer settles no prediction, tells no caller anything 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,6 +49,15 @@ class Said:
     external_id: str | None = None
     prediction: int | None = None
     practice: bool | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How often a known case was put to a reviewer, how many answers count, how many of these were right."""
+
+    asked: int = 0
+    answered: int = 0
+    right: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,18 @@ def answers(model: RegisteredModel, now: datetime | None = None) -> QuerySet[Rev
         abstained=False, superseded_by__isnull=True, decided_at__lte=now or timezone.now(),
         prediction__gold__isnull=False,
     ).exclude(Q(user__isnull=False) & Q(user__username=F("prediction__gold__set_by"))).exclude(by_key)  # fmt: skip
+
+
+def asked(model: RegisteredModel, predictions: Iterable[int]) -> dict[int, Asked]:
+    """By prediction how it was asked and answered, for all of those given."""
+    wanted = list(predictions)
+    gone = QueueItem.State.WITHDRAWN
+    items = QueueItem.objects.filter(prediction__in=wanted, kind=QueueItem.Kind.GOLD).exclude(state=gone)
+    put = Counter(items.values_list("prediction", flat=True))
+    columns = ("prediction", "label", "prediction__gold__value")
+    rows = list(answers(model).filter(prediction__in=wanted).values_list(*columns))
+    given, right = Counter(pk for pk, _, _ in rows), Counter(pk for pk, label, known in rows if label == known)
+    return {pk: Asked(put[pk], given[pk], right[pk]) for pk in wanted}
 
 
 def confusion_of(model: RegisteredModel, now: datetime | None = None) -> Confusion:

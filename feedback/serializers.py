@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from models_registry.training.pipelines import ESTIMATORS
 
 if TYPE_CHECKING:
-    from feedback.models import Alert, DatasetSnapshot, Label, TrainingRun
+    from feedback.gold import Asked
+    from feedback.models import Alert, DatasetSnapshot, GoldTruth, Label, TrainingRun
     from feedback.outcomes import Recorded
     from models_registry.models import GateResult
+    from review.models import Prediction
 
 MAX_BULK = 1000
 
@@ -32,6 +34,35 @@ OUTCOMES: dict[str, Any] = {
     "type": "object",
     "properties": {"outcomes": {"type": "array", "items": OUTCOME, "minItems": 1, "maxItems": MAX_BULK}},
     "required": ["outcomes"],
+    "additionalProperties": False,
+}
+_KNOWN: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "external_id": {"type": "string", "minLength": 1, "maxLength": 200},
+        "prediction": {"type": "string", "minLength": 1, "maxLength": 20, "pattern": "^[0-9]+$"},
+        "value": {"type": ["string", "null"], "minLength": 1, "maxLength": 100},
+        "practice": {"type": "boolean"},
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+GOLD: dict[str, Any] = _KNOWN
+GOLD_BULK: dict[str, Any] = {
+    "type": "object",
+    "properties": {"gold": {"type": "array", "items": _KNOWN, "minItems": 1, "maxItems": MAX_BULK}},
+    "required": ["gold"],
+    "additionalProperties": False,
+}
+# Either of both, as the API's description has it.
+GOLD_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **_KNOWN["properties"],
+        "value": {**_KNOWN["properties"]["value"], "description": "null takes back what was said"},
+        "practice": {"type": "boolean", "description": "for the practice queue alone"},
+        "gold": {**GOLD_BULK["properties"]["gold"], "description": "several such objects instead of one"},
+    },
     "additionalProperties": False,
 }
 RETRAINING: dict[str, Any] = {
@@ -71,6 +102,23 @@ def label_body(label: Label) -> dict[str, Any]:
         "definition": label.definition.number,
         "observed_at": label.observed_at,
         "created_at": label.created_at,
+    }
+
+
+def gold_body(prediction: Prediction, asked: Asked) -> dict[str, Any]:
+    """What is known of a prediction, null where nothing is, and how its reviewers answered."""
+    truth: GoldTruth | None = getattr(prediction, "gold", None)
+    return {
+        "prediction": str(prediction.pk),
+        "external_id": prediction.external_id,
+        "suggestion": prediction.predicted,
+        "value": truth and truth.value,
+        "practice": truth is not None and truth.practice,
+        "set_by": truth and truth.set_by,
+        "set_at": truth and truth.set_at,
+        "asked": asked.asked,
+        "answered": asked.answered,
+        "right": asked.right,
     }
 
 

@@ -14,7 +14,9 @@ from django.utils import timezone
 from feedback import (
     behaviour,
     datasets,
+    frequencies,
     labels,
+    planting,
     propensity_audit,
     retraining,
     rubber_stamps,
@@ -117,6 +119,21 @@ def resume_training() -> None:
 def fit_samplers() -> None:
     """Solve the live samplers that are due: each night, and while a model's first traffic doubles."""
     sampler_evidence.fit_due()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def plant_gold() -> None:
+    """Let known cases follow the routings that call for one, and take back those that nobody answered."""
+    deadline = time.monotonic() + BUDGET_SECONDS
+    while planting.plant(limit=50) and time.monotonic() < deadline:
+        pass
+    planting.expire()
+
+
+@shared_task(soft_time_limit=_AUDIT_SECONDS, time_limit=_AUDIT_SECONDS + 60)  # type: ignore[untyped-decorator]
+def count_frequencies() -> None:
+    """Count how often answers came true, for models whose labels have changed; once a day for all."""
+    _of_every_model(frequencies.count_due)
 
 
 def _of_every_model(act: Callable[[RegisteredModel], object]) -> None:

@@ -8,6 +8,7 @@ from feedback.api import (
     alerts,
     behaviour,
     counterfactual,
+    gold,
     labels,
     outcomes,
     policies,
@@ -19,11 +20,13 @@ from feedback.api import (
 from feedback.views import alerts as alert_pages
 from feedback.views import behaviour as behaviour_page
 from feedback.views import delays as delay_page
+from feedback.views import gold as gold_pages
 from feedback.views import home as home_page
 from feedback.views import labels as label_pages
 from feedback.views import me as own_page
 from feedback.views import models as model_pages
 from feedback.views import policies as policy_pages
+from feedback.views import practice as practice_pages
 from feedback.views import predictions as prediction_pages
 from feedback.views import quality as quality_page
 from feedback.views import reliance as reliance_page
@@ -40,6 +43,7 @@ api_urlpatterns: list[Any] = [
     path("outcomes/bulk/", outcomes.OutcomeBulk.as_view()),
     path("models/<slug:slug>/labels/", labels.Labels.as_view()),
     path("models/<slug:slug>/quality/", quality.Quality.as_view()),
+    path("models/<slug:slug>/gold/", gold.GoldTruths.as_view()),
     path("models/<slug:slug>/delays/", quality.Delays.as_view()),
     path("models/<slug:slug>/reliance/", behaviour.Reliance.as_view()),
     path("models/<slug:slug>/behaviour/", behaviour.Behaviour.as_view()),
@@ -59,6 +63,7 @@ urlpatterns: list[Any] = [
     path("", home_page.home, name="home"),
     path("predictions/", prediction_pages.predictions, name="predictions"),
     path("predictions/<int:pk>/", prediction_pages.prediction, name="prediction"),
+    path("predictions/<int:pk>/reveal/", prediction_pages.reveal, name="reveal-feature"),
     path("models/<slug:slug>/", model_pages.model, name="model"),
     path("models/<slug:slug>/versions/<str:version>/promote/", model_pages.promote, name="promote"),
     path("models/<slug:slug>/rollback/", model_pages.rollback, name="rollback"),
@@ -66,6 +71,11 @@ urlpatterns: list[Any] = [
     path("models/<slug:slug>/alerts/<int:pk>/acknowledge/", alert_pages.acknowledge, name="acknowledge-alert"),
     path("models/<slug:slug>/runs/", model_pages.runs, name="runs"),
     path("models/<slug:slug>/quality/", quality_page.quality, name="quality"),
+    path("models/<slug:slug>/gold/", gold_pages.gold, name="gold"),
+    path("models/<slug:slug>/gold/say/", gold_pages.say, name="say-gold"),
+    path("models/<slug:slug>/gold/<int:pk>/", gold_pages.change, name="change-gold"),
+    path("practice/<slug:slug>/", practice_pages.practice, name="practice"),
+    path("practice/<slug:slug>/answer/", practice_pages.answer, name="practice-answer"),
     path("models/<slug:slug>/delays/", delay_page.delays, name="delays"),
     path("models/<slug:slug>/reliance/", reliance_page.reliance, name="reliance"),
     path("models/<slug:slug>/behaviour/", behaviour_page.behaviour, name="behaviour"),

@@ -65,7 +65,7 @@ def first_answer_of(told: str | None, lease: Lease) -> str | None:
 
 
 def faults(answer: Answer, work: Work, lease: Lease, definition: LabelDefinition) -> list[Fault]:
-    """Every fault of an answer, each with the pointer to its field; empty when it may be stored."""
+    """Every fault of an answer under that lease, each with the pointer to its field; empty when it may be stored."""
     model, found = lease.item.model, []
     if answer.label is None and not answer.abstained:
         found.append(Fault("/label", "required", "give a label, or abstain"))

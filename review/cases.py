@@ -5,14 +5,21 @@ Reads only. The review page and a prediction's own page show the same thing, so 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from models_registry import wording
+from models_registry.frames import as_text
 from models_registry.models import ReferenceProfile
-from review import drawings, figures
-from review.models import Explanation, RoutingDecision
+from review import drawings, explained, figures, sensitive, sentences, veiled
+from review.models import RoutingDecision
+from review.policies.reasons import PREFIXES
+from review.policies.staleness import stale_groups
+from review.veil import NOTHING, Veil
 
 if TYPE_CHECKING:
+    from models_registry.access import Principal
     from review.models import Prediction
 
 UNGROUPED = "Features"
@@ -23,6 +30,7 @@ REASONS = {
     "high_risk": "being wrong here would be expensive",
     "audit_floor": "chosen at random, as a share of all cases is",
     "sampling": "chosen at random, to learn from",
+    "sampling_floor": "chosen at random, to learn from",
     "kill_switch": "the kill switch is on: every case comes to a person",
     "oversight_always": "a person decides every case of this model",
     "no_active_policy": "no policy is active, so every case comes to a person",
@@ -31,33 +39,87 @@ REASONS = {
 }
 
 
-def case(prediction: Prediction) -> dict[str, Any]:
-    """What a template needs to show a prediction with its version, contract, payload, routing and explanation."""
-    features = prediction.version.contract.document["features"]
-    groups = _groups(prediction, features)
+# What of a case is shown while its model is hidden.
+WITHOUT_MODEL = (
+    "groups", "has_profile", "standouts", "unusual_count", "feature_count", "context", "veil", "may_reveal"
+)  # fmt: skip
+
+
+def case(
+    prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | None = None, revealed: Collection[str] = ()
+) -> dict[str, Any]:
+    """What a template needs to show a prediction with its version, contract, payload, routing and explanation.
+
+    Behind the veil, and with the sensitive features masked for this viewer but for those just ``revealed``. While
+    the model is hidden all that speaks of it is absent or empty, ``explanation.state`` is ``hidden`` and
+    ``prediction`` a copy without the answer.
+    """
+    masked = sensitive.hidden_from(viewer, prediction) - set(revealed)
+    shown = veiled.row(prediction, veil)
+    if veil.model:
+        found = _without_model(prediction, masked)
+    else:
+        found = _whole(prediction, masked, veiled.routing(getattr(prediction, "routing", None), veil))
+    return {**found, "prediction": shown, "veil": veil}
+
+
+def _without_model(prediction: Prediction, masked: Collection[str]) -> dict[str, Any]:
+    found = _whole(prediction, masked, None)
+    kept = {name: found[name] for name in WITHOUT_MODEL if name in found}
+    nothing = {name: type(value)() if isinstance(value, list | str | dict) else None for name, value in found.items()}
+    return {**nothing, **kept, "explanation": {"state": "hidden"}, "why": why(None)}
+
+
+def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDecision | None) -> dict[str, Any]:
+    contract = prediction.version.contract.document
+    profile = ReferenceProfile.objects.filter(version_id=prediction.version_id).first()
+    groups = _groups(prediction, contract["features"], profile, masked)
     rows = [row for group in groups for row in group["rows"]]
+    named = {row["name"]: row for row in rows}
     unusual = sorted((row for row in rows if row["unusual"]), key=lambda row: not row["outside"])
+    bars = figures.score_bars(prediction.model.classes, prediction.scores)
     return {
-        "prediction": prediction,
         "groups": groups,
         "has_profile": any(row["strip"] or row["words"] for row in rows),
         "standouts": unusual[:STANDOUTS],
         "unusual_count": len(unusual),
         "feature_count": len(rows),
-        "scores": figures.score_bars(prediction.model.classes, prediction.scores),
-        "explanation": explanation(prediction, {feature["name"]: feature for feature in features}),
-        "context": drawings.shown(prediction.payload.context),
-        "why": why(getattr(prediction, "routing", None)),
+        "badges": badges(prediction, routing, named),
+        "scores": bars,
+        "alternatives": figures.alternatives(bars),
+        "frequency": explained.frequency(prediction),
+        "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
+        "explanation": explained.explanation(prediction, named),
+        "similar": explained.alike(prediction, named, profile),
+        "context": drawings.shown(
+            prediction.payload.context, sensitive.of_contract(prediction.version.contract.document)
+        ),
+        "why": why(routing),
     }
+
+
+def badges(prediction: Prediction, routing: RoutingDecision | None, rows: Mapping[str, dict[str, Any]]) -> list[str]:
+    """What is too old or unusual about the inputs, in words, as routing found it and as the times sent say."""
+    payload, contract = prediction.payload, prediction.version.contract.document
+    stale = stale_groups(contract, payload.as_of, payload.feature_sets, prediction.received_at)
+    groups = {group for group, old in stale.items() if old}
+    told = [code.partition(":")[::2] for code in (routing.reasons if routing else []) if code.startswith(PREFIXES)]
+    groups |= {name for kind, name in told if kind == "stale"}
+    unusual = [str(rows[name]["title"]) if name in rows else name.replace("_", " ") for kind, name in told
+               if kind == "unusual"]  # fmt: skip
+    found = [f"inputs are stale: {group}" for group in sorted(groups)]
+    return found + ([f"unusual: {', '.join(unusual)}"] if unusual else [])
 
 
 def why(routing: RoutingDecision | None) -> dict[str, Any]:
     """The reasons of a routing decision as words, and how likely it was that this case comes to a person."""
     if routing is None:
         return {"reasons": [], "chance": "", "number": None}
+    # What is stale or unusual has words of its own.
+    named = [code for code in routing.reasons if not code.startswith(PREFIXES)]
     return {
-        "reasons": [{"code": code, "words": REASONS.get(code, code.replace("_", " "))} for code in routing.reasons],
-        "chance": chance(routing.propensity),
+        "reasons": [{"code": code, "words": REASONS.get(code, code.replace("_", " "))} for code in named],
+        "chance": "" if routing.propensity is None else chance(routing.propensity),
         "number": routing.policy.number if routing.policy else None,
     }
 
@@ -78,31 +140,23 @@ def chance(propensity: float) -> str:
     return f"{wording.share(propensity)} of cases like this come to a person."
 
 
-def explanation(prediction: Prediction, features: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The factor table, or what stands in its place: pending, failed with the reason, or not asked for."""
-    found: Explanation | None = getattr(prediction, "explanation", None)
-    if found is None:
-        return {"state": "none"}
-    if found.status != Explanation.Status.READY:
-        return {"state": found.status, "reason": found.reason}
-    table = figures.factors(found.contributions, probability=found.space == "probability")
-    for row in table["rows"]:
-        feature = features.get(row["feature"], {"name": row["feature"]})
-        row["label"], row["text"] = wording.label_of(feature), wording.value(row.get("value"), feature)
-        row["group"] = feature.get("group", "")
-    label = found.explained_class or prediction.predicted
-    drawn = drawings.factors(prediction.payload.context, found.contributions, label)
-    return {"state": "ready", "row": found, "label": label, "drawing": drawn, **table}
-
-
-def _groups(prediction: Prediction, features: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _groups(
+    prediction: Prediction, features: list[dict[str, Any]], profile: ReferenceProfile | None, masked: Collection[str]
+) -> list[dict[str, Any]]:
     """The contract's groups in its own order, so that a feature is always found in the same place."""
-    profile = ReferenceProfile.objects.filter(version_id=prediction.version_id).first()
     given = prediction.payload.features
     grouped: dict[str, list[dict[str, Any]]] = {}
     for feature in features:
-        row = _row(feature, given.get(feature["name"]), profile)
+        hidden = feature["name"] in masked
+        row = _row(feature, given.get(feature["name"]), None if hidden else profile)
+        if hidden:
+            row |= {"text": sensitive.MASK, "missing": False, "hidden": True}
         grouped.setdefault(feature.get("group") or UNGROUPED, []).append(row)
+    labels = Counter(row["label"] for rows in grouped.values() for row in rows)
+    for row in (row for rows in grouped.values() for row in rows):
+        # Two groups may have a feature of one label; outside its group it needs both to be told apart.
+        both = labels[row["label"]] > 1 and row["group"]
+        row["title"] = f"{row['label']} ({row['group']})" if both else row["label"]
     return [{"name": name, "rows": rows} for name, rows in grouped.items()]
 
 
@@ -112,12 +166,16 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         "label": wording.label_of(feature),
         "group": feature.get("group", ""),
         "text": wording.value(given, feature),
+        "unit": feature.get("unit", ""),
         "missing": given is None,
         "sensitive": bool(feature.get("sensitive")),
+        "hidden": False,
         "strip": None,
         "words": "",
+        "short": "",
         "unusual": False,
         "outside": False,
+        "side": "",
     }
     reference = profile.feature(feature["name"]) if profile else None
     if reference is None:
@@ -127,12 +185,13 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         row["unusual"] = reference.get("null_share", 0.0) < figures.LOW
     elif reference["kind"] == "category":
         shares = {name: part for (name, _), part in zip(reference["values"], reference["shares"], strict=True)}
-        row["words"], row["unusual"], row["outside"] = figures.category_words(str(given), shares)
+        row["words"], row["unusual"], row["outside"] = figures.category_words(as_text(given), shares)
     elif isinstance(given, int | float) and not isinstance(given, bool):
         quantiles = _quantiles(reference)
         if quantiles is not None:
             found = figures.strip(float(given), quantiles)
-            row |= {"strip": found, "words": found.words, "unusual": found.unusual, "outside": found.outside}
+            row |= {"strip": found, "words": found.words, "unusual": found.unusual}
+            row |= {"outside": found.outside, "side": found.side, "short": found.short}
     return row
 
 

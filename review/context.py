@@ -1,7 +1,7 @@
 """What a prediction may carry for the eyes of a person: text, links, small pictures, an array to be drawn.
 
-Pure: the form as JSON Schema, and every fault that a schema cannot tell, with its JSON pointer. Keys that
-stand in no schema stay free: they are kept as they came and shown as plain text.
+Pure: every fault that the schema of the form cannot tell, with its JSON pointer. Keys that the form does not
+name stay free: they are kept as they came and shown as plain text.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from models_registry import schemas
 from models_registry.errors import Fault
 from models_registry.schemas import pointer
 from review import pictures
+from review.context_form import PARTS, SCHEMA
 from review.pictures import Picture
 
-MAX_TEXT = 50_000
-MAX_LINKS = 20
-MAX_IMAGES = 6
-MAX_CELLS = 64
+__all__ = ["PARTS", "SCHEMA", "address", "faults", "masked", "part_holds", "picture", "unknown_features"]
+
 MAX_IMAGE_BYTES = 200_000
 
 # C0 and C1 without tab and the ends of lines; other signs of direction are text and are set apart when shown.
@@ -33,89 +32,6 @@ _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\u202a-\u202e\u20
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
 _TYPES = frozenset(f"image/{name}" for name in pictures.FORMATS)
 _DATA_URI = re.compile(r"data:([^,;]{0,100})((?:;[^,;]{0,100}){0,5}),")
-
-_LINE = {"type": "string", "minLength": 1, "maxLength": 200}
-_NUMBERS = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": MAX_CELLS,
-    "items": {
-        "type": ["number", "array"],
-        "minItems": 3,
-        "maxItems": 3,
-        "items": {"type": "number"},
-        "description": "one number, or three for red, green and blue",
-    },
-}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "description": "For the reviewer's eyes. `text`, `links`, `images` and `array` are shown as what they are, "
-    "any further keys as plain text.",
-    "properties": {
-        "text": {"type": "string", "maxLength": MAX_TEXT, "description": "shown as it is, without markup"},
-        "links": {
-            "type": "array",
-            "maxItems": MAX_LINKS,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "title": _LINE,
-                    "url": {"type": "string", "minLength": 1, "maxLength": 2000, "description": "http or https"},
-                },
-                "required": ["url"],
-                "additionalProperties": False,
-            },
-        },
-        "images": {
-            "type": "array",
-            "maxItems": MAX_IMAGES,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "title": _LINE,
-                    "alt": {"type": "string", "maxLength": 1000, "description": "what the picture shows, in words"},
-                    "data": {
-                        "type": "string",
-                        "minLength": 1,
-                        "description": "a PNG, JPEG, WebP or GIF that does not move, as base64 or a data: URI",
-                    },
-                },
-                "required": ["data"],
-                "additionalProperties": False,
-            },
-        },
-        "array": {
-            "type": "object",
-            "properties": {
-                "values": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": MAX_CELLS,
-                    "items": _NUMBERS,
-                    "description": "rows from the top, all of one length",
-                },
-                "min": {"type": "number", "description": "drawn lightest; else the least value"},
-                "max": {"type": "number", "description": "drawn darkest; else the largest value"},
-                "title": _LINE,
-                "features": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": MAX_CELLS,
-                    "items": {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": MAX_CELLS,
-                        "items": {"type": ["string", "null"], "maxLength": 200},
-                    },
-                    "description": "the contract feature of each cell; its attributions are drawn in the same place",
-                },
-            },
-            "required": ["values"],
-            "additionalProperties": False,
-        },
-    },
-}
-PARTS = tuple(SCHEMA["properties"])
 
 
 def faults(context: dict[str, Any], *, at: str = "", image_bytes: int = MAX_IMAGE_BYTES) -> list[Fault]:
@@ -150,6 +66,22 @@ def unknown_features(context: dict[str, Any], known: Collection[str], *, at: str
                 place = at + pointer("array", "features", row, column)
                 found.append(Fault(place, "unknown_feature", "not in the contract"))
     return found
+
+
+def masked(context: dict[str, Any], hidden: Collection[str]) -> dict[str, Any]:
+    """The context with null for each cell of an array that draws one of the hidden features.
+
+    >>> masked({"array": {"values": [[1, 2]], "features": [["a", "b"]]}}, {"b"})["array"]["values"]
+    [[1, None]]
+    """
+    array = context.get("array")
+    if not hidden or not isinstance(array, dict) or "features" not in array or not part_holds(context, "array"):
+        return context
+    cells = [
+        [None if name in hidden else value for value, name in zip(values, names, strict=True)]
+        for values, names in zip(array["values"], array["features"], strict=True)
+    ]
+    return {**context, "array": {**array, "values": cells}}
 
 
 def picture(data: str) -> tuple[bytes, Picture]:

@@ -15,14 +15,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
 
 from models_registry import access
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, Person, RegisteredModel
-from review import answers, leases, resolutions, sightings
-from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecision
+from review import adjudication, answers, leases, settling, sightings
+from review.models import Lease, Prediction, QueueItem, ReviewDecision
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,9 @@ def decide(
     if lease is None:
         raise leases.refusal(token, principal.pseudonym)
     item = lease.item
-    principal.require("review", item.model)
-    reviewer = _reviewer(principal, item.model, on_behalf_of)
+    needed = adjudication.ability(item)
+    principal.require(needed, item.model)
+    reviewer = _reviewer(principal, item.model, on_behalf_of, needed)
     answer = answers.Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)
     definition = leases.definition_of(lease)
     work = answers.Work(seconds_active, opened_seconds_ago, seconds_to_first_input, input_kind)
@@ -71,8 +71,8 @@ def decide(
         if not _close(lease, principal.pseudonym, abstain):
             return _replayed(token, reviewer, answer)
         decision = _write(lease, reviewer, answer, definition, work)
-        if not abstain and item.kind != QueueItem.Kind.GOLD and _settle(item.prediction):
-            _resolve(item, decision)
+        if not abstain and item.kind != QueueItem.Kind.GOLD:
+            settling.settle(item.prediction)
     return decision
 
 
@@ -95,6 +95,7 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
         if later is not None:
             return _undone_before(later, principal)
         _refuse_undo(decision, item)
+        settling.refuse_undo(decision, prediction)
         undone = ReviewDecision.objects.create(
             item=item, prediction=prediction, model=model, kind=ReviewDecision.Kind.UNDO, supersedes=decision,
             definition_id=decision.definition_id, mode=decision.mode, **_signature(principal),
@@ -105,8 +106,7 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
         if not decision.abstained:
             QueueItem.objects.filter(pk=item.pk).update(state=QueueItem.State.OPEN, closed_at=None)
         if not decision.abstained and item.kind != QueueItem.Kind.GOLD:
-            Prediction.objects.filter(pk=prediction.pk, status="decided").update(status=Prediction.Status.ROUTED)
-            _restore_resolution(prediction, decision)
+            settling.unsettle(prediction, decision)
     return undone
 
 
@@ -158,43 +158,6 @@ def _shown(lease: Lease, reviewer: Reviewer, answer: answers.Answer, work: answe
     }
 
 
-def _settle(prediction: Prediction) -> bool:
-    """Mark the prediction decided when no item of it is open any more, gold apart; True when it is."""
-    waiting = QueueItem.objects.open().filter(prediction=OuterRef("pk")).exclude(kind=QueueItem.Kind.GOLD)
-    settled = Prediction.objects.filter(~Exists(waiting), pk=prediction.pk, status=Prediction.Status.ROUTED)
-    return bool(settled.update(status=Prediction.Status.DECIDED))
-
-
-def _resolve(item: QueueItem, decision: ReviewDecision) -> None:
-    """Tell the caller, unless an audit only confirms what the caller was told already."""
-    assert decision.label is not None
-    disposition = item.model.disposition_for(decision.label)
-    if item.kind != QueueItem.Kind.GATE:
-        told = Resolution.objects.filter(prediction=item.prediction_id).order_by("-id").first()
-        if told is not None and told.label == decision.label and not told.decision_id:
-            return
-        if told is not None and told.by == Resolution.By.RULE:
-            # A rule decides by the case, not by its label: another label does not lift it.
-            disposition = told.disposition
-    resolutions.resolve(
-        prediction=item.prediction,
-        label=decision.label,
-        disposition=disposition,
-        by=Resolution.By.PERSON,
-        decision=decision,
-    )
-
-
-def _restore_resolution(prediction: Prediction, undone: ReviewDecision) -> None:
-    """Say again what held before a person's correction; a hold that only a person answered is pending again."""
-    told = Resolution.objects.filter(prediction=prediction).order_by("-id").first()
-    before = Resolution.objects.filter(prediction=prediction, decision__isnull=True).order_by("-id").first()
-    if told is not None and told.decision_id == undone.pk and before is not None:
-        resolutions.resolve(
-            prediction=prediction, label=before.label, disposition=before.disposition, by=Resolution.By(before.by)
-        )
-
-
 def _replayed(token: UUID, reviewer: Reviewer, answer: answers.Answer) -> ReviewDecision:
     decision = ReviewDecision.objects.filter(lease_id=token, lease__holder=reviewer.principal.pseudonym).first()
     if decision is not None and decision.reviewer == reviewer.pseudonym and answer.same_as(decision):
@@ -236,7 +199,9 @@ def _signature(principal: access.Principal) -> dict[str, Any]:
     return {"reviewer": principal.pseudonym, "user": principal.user, "service_key": principal.key}
 
 
-def _reviewer(principal: access.Principal, model: RegisteredModel, on_behalf_of: str | None) -> Reviewer:
+def _reviewer(
+    principal: access.Principal, model: RegisteredModel, on_behalf_of: str | None, needed: str = "review"
+) -> Reviewer:
     """The caller, or the person that a key names; Invalid when it may not name that one."""
     if on_behalf_of is None:
         return Reviewer(principal.pseudonym, principal.user, principal)
@@ -244,7 +209,7 @@ def _reviewer(principal: access.Principal, model: RegisteredModel, on_behalf_of:
         message = "only a service key may decide on behalf of a person"
         raise Invalid(message, errors=[Fault("/on_behalf_of", "not_allowed", message)])
     person = Person.objects.select_related("user").filter(pseudonym=on_behalf_of, user__is_active=True).first()
-    if person is None or "review" not in access.principal_of_user(person.user).abilities(model):
+    if person is None or needed not in access.principal_of_user(person.user).abilities(model):
         message = "there is no reviewer of this model with that pseudonym"
         raise Invalid(message, errors=[Fault("/on_behalf_of", "not_allowed", message)])
     return Reviewer(person.pseudonym, person.user, principal)

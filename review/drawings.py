@@ -1,4 +1,4 @@
-"""A prediction's context made ready for a page: text in portions, links with their hosts, arrays as SVG paths.
+"""A prediction's context made ready for a page: text in portions, links with their hosts, pictures with their sizes.
 
 Everything here is text or numbers that the template escapes; nothing that came from outside becomes markup.
 """
@@ -6,36 +6,28 @@ Everything here is text or numbers that the template escapes; nothing that came 
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Collection
 from typing import Any
 
-from models_registry import wording
-from review import context
+from review import arrays, context
+from review.arrays import SIDE
+from review.context_form import MAX_CELLS
 
 # What of a text stands open; the rest is folded away.
 OPEN_TEXT = 1_200
 MAX_OTHERS = 40
 MAX_OTHER_TEXT = 2_000
-# The longer side of a drawing, and of a picture too small to see, in CSS pixels.
-SIDE = 192
 WIDEST, TALLEST = 640, 384
-# Beyond it a table of the numbers would be most of the page; they are written in lines then.
-MAX_TABLE_CELLS = 1_024
-GREYS, SHADES, STRENGTHS = 32, 32, 8
-LIGHTEST, DARKEST = 255, 20
-# Below this share of the strongest attribution a cell is left as it is.
-FAINTEST = 1 / 16
-NAMED_CELLS = 3
-
 # Embeddings and overrides turn the order of what is read; isolates only set their own text apart.
 _TURNS = re.compile("[\u202a-\u202e]")
 
 
-def shown(carried: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What the template draws of a context, or None where there is nothing."""
+def shown(carried: dict[str, Any] | None, hidden: Collection[str] = ()) -> dict[str, Any] | None:
+    """What the template draws of a context, or None where there is nothing.
+
+    Cells of an array that draw one of the ``hidden`` features stay empty.
+    """
     if not carried:
         return None
     parts = {part for part in context.PARTS if part in carried and context.part_holds(carried, part)}
@@ -44,62 +36,9 @@ def shown(carried: dict[str, Any] | None) -> dict[str, Any] | None:
         "text": _portions(carried["text"]) if "text" in parts else None,
         "links": [_link(link) for link in carried["links"]] if "links" in parts else [],
         "images": [_image(place, image) for place, image in enumerate(carried["images"])] if "images" in parts else [],
-        "array": drawing(carried["array"]) if "array" in parts else None,
+        "array": _array(context.masked(carried, hidden)["array"]) if "array" in parts else None,
         "others": [_other(key, value) for key, value in others[:MAX_OTHERS]],
         "more": max(0, len(others) - MAX_OTHERS),
-    }
-
-
-def drawing(array: dict[str, Any]) -> dict[str, Any]:
-    """An array as SVG paths by colour, one unit a cell, with its words and its numbers."""
-    values = array["values"]
-    low, high = _scale(array)
-    colour = isinstance(values[0][0], list)
-    fills = [[_shade(cell, low, high) if colour else _grey(cell, low, high) for cell in row] for row in values]
-    numbers = [[" ".join(map(_number, cell)) if colour else _number(cell) for cell in row] for row in values]
-    many = len(values) * len(values[0]) > MAX_TABLE_CELLS
-    return {
-        **_frame(values),
-        "title": visible(array.get("title", "")),
-        "paths": _paths(fills),
-        "words": _words(values, low, high, colour),
-        "colour": colour,
-        "rows": [] if many else numbers,
-        "lines": "\n".join("  ".join(row) for row in numbers) if many else "",
-        "low": _number(low),
-        "high": _number(high),
-    }
-
-
-def factors(
-    carried: dict[str, Any] | None, contributions: Sequence[dict[str, Any]], label: str
-) -> dict[str, Any] | None:
-    """The attributions of an array's cells over its drawing; None where the array names no feature of them.
-
-    ``contributions`` as an Explanation stores them, ``label`` is the class that they explain.
-    """
-    if not carried or "array" not in carried or not context.part_holds(carried, "array"):
-        return None
-    if "features" not in carried["array"]:
-        return None
-    array, amount = carried["array"], {row["feature"]: float(row["contribution"]) for row in contributions}
-    pushes = [[amount.get(name, 0.0) if name else 0.0 for name in row] for row in array["features"]]
-    largest = max(abs(push) for row in pushes for push in row)
-    if largest == 0 or not math.isfinite(largest):
-        return None
-    cells = [(push, row, column) for row, line in enumerate(pushes) for column, push in enumerate(line)]
-    towards = sorted((cell for cell in cells if cell[0] >= FAINTEST * largest), reverse=True)
-    against = sorted(cell for cell in cells if cell[0] <= -FAINTEST * largest)
-    return {
-        **drawing(array),
-        "label": label,
-        "towards": _pushes(towards, largest, "M{x} {y}h1v1h-1z"),
-        # Another form beside another colour, for those who cannot tell the two apart.
-        "against": _pushes(against, largest, "M{x}.5 {y}l.5 .5-.5 .5-.5-.5z"),
-        "told": [
-            _told(towards, "push", f"towards {label}"),
-            _told(against, "push", f"against {label}"),
-        ],
     }
 
 
@@ -120,6 +59,10 @@ def _portions(text: str) -> dict[str, Any]:
     return {"head": text[:cut], "rest": text[cut:], "left": len(text) - cut}
 
 
+def _array(array: dict[str, Any]) -> dict[str, Any]:
+    return {**arrays.drawing(array), "title": visible(array.get("title", ""))}
+
+
 def _link(link: dict[str, str]) -> dict[str, str]:
     host = context.address(link["url"]).netloc
     return {"url": link["url"], "host": host, "title": visible(link.get("title", "")) or host}
@@ -129,7 +72,7 @@ def _image(place: int, image: dict[str, str]) -> dict[str, Any]:
     _, found = context.picture(image["data"])
     longer = max(found.width, found.height)
     # A picture of a few pixels is drawn in whole multiples of them, a large one smaller.
-    times = SIDE // longer if longer <= context.MAX_CELLS else min(1, WIDEST / found.width, TALLEST / found.height)
+    times = SIDE // longer if longer <= MAX_CELLS else min(1, WIDEST / found.width, TALLEST / found.height)
     title = visible(image.get("title", ""))
     return {
         "place": place,
@@ -151,86 +94,3 @@ def _other(key: str, value: Any) -> dict[str, Any]:
         "left": max(0, len(text) - MAX_OTHER_TEXT),
         "nested": nested,
     }
-
-
-def _scale(array: dict[str, Any]) -> tuple[float, float]:
-    """The ends of the scale: as given, else those of the values, or 0 to 255 for colours."""
-    values = array["values"]
-    if isinstance(values[0][0], list):
-        return array.get("min", 0), array.get("max", 255)
-    cells = [cell for row in values for cell in row]
-    return array.get("min", min(cells)), array.get("max", max(cells))
-
-
-def _part(value: float, low: float, high: float) -> float:
-    """Where a value lies between the ends, from 0 to 1; what lies beyond them is drawn as they are."""
-    if high <= low:
-        return 0.0 if value <= low else 1.0
-    # Halved first, so that the widest scale does not overflow.
-    return min(1.0, max(0.0, (value / 2 - low / 2) / (high / 2 - low / 2)))
-
-
-def _grey(value: float, low: float, high: float) -> str:
-    step = round((GREYS - 1) * _part(value, low, high)) / (GREYS - 1)
-    return "#" + f"{round(LIGHTEST + (DARKEST - LIGHTEST) * step):02x}" * 3
-
-
-def _shade(cell: Sequence[float], low: float, high: float) -> str:
-    steps = [round((SHADES - 1) * _part(value, low, high)) / (SHADES - 1) for value in cell]
-    return "#" + "".join(f"{round(255 * step):02x}" for step in steps)
-
-
-def _paths(fills: list[list[str]]) -> list[dict[str, str]]:
-    """One path for each colour; neighbours of one colour in a row are one rectangle."""
-    drawn: dict[str, list[str]] = {}
-    for y, row in enumerate(fills):
-        x = 0
-        for fill, run in groupby(row):
-            size = len(list(run))
-            drawn.setdefault(fill, []).append(f"M{x} {y}h{size}v1h-{size}z")
-            x += size
-    return [{"fill": fill, "d": "".join(parts)} for fill, parts in sorted(drawn.items(), reverse=True)]
-
-
-def _frame(values: list[list[Any]]) -> dict[str, int]:
-    height, width = len(values), len(values[0])
-    times = max(1, SIDE // max(height, width))
-    return {"columns": width, "lines_count": height, "width": width * times, "height": height * times}
-
-
-def _pushes(cells: list[tuple[float, int, int]], largest: float, form: str) -> list[dict[str, str]]:
-    drawn: dict[int, list[str]] = {}
-    for push, y, x in cells:
-        drawn.setdefault(math.ceil(STRENGTHS * abs(push) / largest), []).append(form.format(x=x, y=y))
-    return [{"opacity": f"{level / STRENGTHS:.3g}", "d": "".join(parts)} for level, parts in sorted(drawn.items())]
-
-
-def _told(cells: list[tuple[float, int, int]], verb: str, whither: str) -> str:
-    """
-    >>> _told([(0.2, 0, 1)], "push", "towards 3"), _told([], "push", "against 3")
-    ('1 cell pushes towards 3, strongest: row 1, column 2.', 'No cell pushes against 3.')
-    """
-    if not cells:
-        return f"No cell {verb}es {whither}."
-    named = "; ".join(f"row {row + 1}, column {column + 1}" for _, row, column in cells[:NAMED_CELLS])
-    count = "1 cell pushes" if len(cells) == 1 else f"{len(cells)} cells {verb}"
-    return f"{count} {whither}, strongest: {named}."
-
-
-def _words(values: list[list[Any]], low: float, high: float, colour: bool) -> str:
-    size = f"{len(values)} rows of {len(values[0])} cells"
-    if colour:
-        return f"{size} of red, green and blue, each from {_number(low)} to {_number(high)}"
-    cells = [cell for row in values for cell in row]
-    return f"{size}, values from {_number(min(cells))} to {_number(max(cells))}, larger is darker"
-
-
-def _number(value: float) -> str:
-    """A number for a cell; very large and very small ones keep their exponent.
-
-    >>> _number(3.0), _number(0.12345), _number(-2), _number(1e300)
-    ('3', '0.1235', '−2', '1.00e+300')
-    """
-    if value and not 1e-6 <= abs(value) < 1e9:
-        return f"{value:.2e}".replace("-", "−")
-    return wording.number(value).replace("-", "−")

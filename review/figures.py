@@ -18,11 +18,16 @@ LOW, HIGH = 0.05, 0.95
 RAIL_START, RAIL_END = 8.0, 92.0
 MARGIN = 3.0
 SHOWN_FACTORS = 5
+OF_CASES = " of training cases"
+SHOWN_CLASSES = 3
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A value against its reference: ``x`` of the dot, core (quartiles) and median on the rail, words."""
+    """A value against its reference: ``x`` of the dot, core (quartiles) and median on the rail, words, high or low.
+
+    ``short`` are the words where a heading says already that they speak of training cases.
+    """
 
     x: str
     core_start: str
@@ -31,6 +36,8 @@ class Strip:
     words: str
     unusual: bool
     outside: bool
+    side: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -89,25 +96,28 @@ def strip(value: float, quantiles: Quantiles) -> Strip:
         x = RAIL_START + (v - low) / (high - low) * (RAIL_END - RAIL_START)
         return percent(min(100 - MARGIN, max(MARGIN, x)))
 
+    words = _words(rank, outside, value < quantiles.values[0])
     return Strip(
         x=place(value),
         core_start=place(quantiles.at(0.25)),
         core_end=place(quantiles.at(0.75)),
         middle=place(quantiles.at(0.5)),
-        words=_words(rank, outside, value < quantiles.values[0]),
+        words=words,
+        short=words.removesuffix(OF_CASES),
         unusual=outside or rank < LOW or rank > HIGH,
         outside=outside,
+        side="high" if rank > 0.5 else "low",
     )
 
 
 def _words(rank: float, outside: bool, below: bool) -> str:
     if outside:
-        return "below all training cases" if below else "above all training cases"
+        return f"{'below' if below else 'above'} all, outside what the model was trained on"
     if rank >= 0.55:
-        return f"higher than {min(99, round(100 * rank))} %"
+        return f"higher than {min(99, round(100 * rank))} %{OF_CASES}"
     if rank <= 0.45:
-        return f"lower than {min(99, round(100 * (1 - rank)))} %"
-    return "about the middle"
+        return f"lower than {min(99, round(100 * (1 - rank)))} %{OF_CASES}"
+    return f"about the middle{OF_CASES}"
 
 
 def score_bars(classes: Sequence[str], scores: Sequence[float]) -> list[dict[str, Any]]:
@@ -123,16 +133,38 @@ def score_bars(classes: Sequence[str], scores: Sequence[float]) -> list[dict[str
     ]
 
 
-def factors(contributions: Sequence[dict[str, Any]], *, probability: bool) -> dict[str, Any]:
+def alternatives(bars: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first three classes, all others together, and every one for who wants to see it.
+
+    >>> found = alternatives(score_bars(list("abcde"), [0.4, 0.3, 0.15, 0.1, 0.05]))
+    >>> [bar["label"] for bar in found["shown"]], found["others"]["count"], round(found["others"]["score"], 2)
+    (['a', 'b', 'c'], 2, 0.15)
+    """
+    rest = bars[SHOWN_CLASSES:]
+    total = sum(bar["score"] for bar in rest)
+    others = {"count": len(rest), "score": total, "width": percent(100 * min(1.0, max(0.0, total)))} if rest else None
+    return {"shown": list(bars[:SHOWN_CLASSES]), "others": others, "all": list(bars)}
+
+
+def scale_of(contributions: Sequence[dict[str, Any]]) -> float:
+    """The largest bar that a table of these would have."""
+    shown, rest = contributions[:SHOWN_FACTORS], contributions[SHOWN_FACTORS:]
+    total = sum(float(row["contribution"]) for row in rest)
+    return max([abs(float(row["contribution"])) for row in shown] + [abs(total), 1e-12])
+
+
+def factors(
+    contributions: Sequence[dict[str, Any]], *, probability: bool, scale: float | None = None
+) -> dict[str, Any]:
     """The five strongest contributions as signed bars, and all others together so that the sum stays true.
 
-    Bars leave a centre line and share the scale of the largest one shown. ``probability`` prints amounts;
-    in any other space a number would mislead, so only the order is told.
+    Bars leave a centre line and share the scale of the largest one shown, or the given one. ``probability`` prints
+    amounts; in any other space a number would mislead, so only the order is told.
     """
     shown = list(contributions[:SHOWN_FACTORS])
     rest = list(contributions[SHOWN_FACTORS:])
     total = sum(float(row["contribution"]) for row in rest)
-    largest = max([abs(float(row["contribution"])) for row in shown] + [abs(total), 1e-12])
+    largest = scale or scale_of(contributions)
     rows = [
         {**row, **_bar(float(row["contribution"]), largest, probability), "rank": i + 1} for i, row in enumerate(shown)
     ]

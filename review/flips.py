@@ -231,13 +231,13 @@ class _Search:
         return found
 
     def _round(self, change: Change) -> Change:
-        """A little farther from the present value, at few digits and within the training range."""
+        """A little farther, by a change of few digits, and within the training range."""
         given = self.rows[change.row].get(self.features[change.feature]["name"])
         value = change.value
-        if self.features[change.feature]["dtype"] != "float" or value == 0 or given is None:
+        if self.features[change.feature]["dtype"] != "float" or given is None:
             return change
         low, high = self._bounds(change.feature, self.ranges[self.features[change.feature]["name"]]["points"])
-        unit = 10.0 ** (math.floor(math.log10(abs(value))) - DIGITS + 1)
+        unit = 10.0 ** (math.floor(math.log10(abs(value - given))) - DIGITS + 1)
         steps = math.ceil(value / unit) if value > given else math.floor(value / unit)
         short = float(f"{steps * unit:.12g}")
         return self._change(change.row, change.feature, short) if low <= short <= high else change

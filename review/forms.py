@@ -7,26 +7,38 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from review import policy_fields
+from review.models import Mode
+from review.models.queue import MOST_DECISIONS
+from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
 
 if TYPE_CHECKING:
     from models_registry.errors import Fault
     from review.models import Prediction
 
-AGREE, ABSTAIN, LABEL = "agree", "abstain", "label:"
+AGREE, OTHER, ABSTAIN, LABEL = "agree", "other", "abstain", "label:"
+INPUTS = {"key", "pointer", "touch"}
 
 
 class AnswerForm(forms.Form):
-    """One answer to one case: a label by its place among the classes, agreement, or an abstention."""
+    """One answer to one case: a label by its place among the classes, agreement or its opposite, or an abstention.
+
+    Agreement and its opposite are answers only while the model's answer is ``shown``; before, they would tell it.
+    """
 
     answer = forms.CharField(max_length=20)
     note = forms.CharField(max_length=10_000, required=False, strip=True)
     seconds = forms.CharField(max_length=20, required=False)
+    opened_ago = forms.CharField(max_length=20, required=False)
+    first_input = forms.CharField(max_length=20, required=False)
+    input = forms.CharField(max_length=20, required=False)
 
-    def __init__(self, *args: Any, prediction: Prediction, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, prediction: Prediction, shown: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.prediction = prediction
+        self.shown = shown
 
     def clean_answer(self) -> str | None:
         """The label, or None for an abstention."""
@@ -34,12 +46,16 @@ class AnswerForm(forms.Form):
         classes = self.prediction.model.classes
         if given == ABSTAIN:
             return None
+        if given in (AGREE, OTHER) and not self.shown:
+            raise forms.ValidationError(_("The model’s answer is hidden: choose the label yourself."))
         if given == AGREE:
             return self.prediction.predicted
+        if given == OTHER and len(classes) == 2:
+            return next(str(label) for label in classes if label != self.prediction.predicted)
         place = given.removeprefix(LABEL)
         if given.startswith(LABEL) and place.isdecimal() and len(place) < 5 and int(place) < len(classes):
             return str(classes[int(place)])
-        raise forms.ValidationError("Choose one of the labels, or say that you can’t tell.")
+        raise forms.ValidationError(_("Choose one of the labels, or say that you can’t tell."))
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of ``decisions.decide``. Reason codes of other labels than the chosen one fall away."""
@@ -47,17 +63,21 @@ class AnswerForm(forms.Form):
         codes: list[str] = []
         if label is not None:
             codes = self.data.getlist(f"codes.{self.prediction.model.classes.index(label)}")  # type: ignore[attr-defined]
+        kind = self.cleaned_data["input"]
         return {
             "label": label,
             "abstain": label is None,
             "reason_codes": tuple(codes),
             "rationale": self.cleaned_data["note"],
             "seconds_active": _seconds(self.cleaned_data["seconds"]),
+            "opened_seconds_ago": _seconds(self.cleaned_data["opened_ago"]),
+            "seconds_to_first_input": _seconds(self.cleaned_data["first_input"]),
+            "input_kind": kind if kind in INPUTS else "",
         }
 
 
 def _seconds(text: str) -> float | None:
-    """The browser's own count of active seconds; a nonsense one is dropped, it must not cost the answer."""
+    """A duration by the browser's own count; a nonsense one is dropped, it must not cost the answer."""
     try:
         seconds = float(text)
     except ValueError:
@@ -155,6 +175,34 @@ class PolicyForm(forms.Form):
         for fault in faults:
             field = next((name for start, name in _POLICY_PLACES.items() if fault.pointer.startswith(start)), None)
             self.add_error(field, fault.message if field else f"{fault.pointer}: {fault.message}")
+
+
+class QueueSettingsForm(forms.Form):
+    """How a queue is worked, as its owners set it."""
+
+    mode = forms.ChoiceField(
+        label=_("The model’s answer is"),
+        choices=Mode.choices,
+        widget=forms.RadioSelect,
+        help_text=_("People lean towards what they are shown. The policy’s blind share stays blind in any case."),
+    )
+    required_decisions = forms.IntegerField(
+        label=_("People who decide each case"),
+        min_value=1,
+        max_value=MOST_DECISIONS,
+        help_text=_("None of them sees the others’ answers. Where they differ, somebody else decides between them."),
+    )
+    lease_seconds = forms.IntegerField(
+        label=_("Seconds to answer"),
+        min_value=SHORTEST_LEASE,
+        max_value=LONGEST_LEASE,
+        help_text=_("Then the case goes to others. Whoever is at work on it keeps it longer without asking."),
+    )
+    two_keys = forms.BooleanField(
+        label=_("A label key selects, Enter commits"),
+        required=False,
+        help_text=_("For cases where a slip of the finger would be expensive."),
+    )
 
 
 class KillSwitchForm(forms.Form):

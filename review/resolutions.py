@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
 from models_registry import webhooks
 from models_registry.models import DatabaseNow, RegisteredModel, WebhookEndpoint
@@ -107,19 +108,26 @@ def resolve_many(drafts: Sequence[Draft]) -> list[tuple[int, datetime]]:
 
 
 def resolve_overdue(*, limit: int) -> int:
-    """Answer the callers of holds that nobody decided in time, as the policy said; returns how many.
+    """Answer the callers of holds that nobody decided in time, as the policy said; returns how many ran out.
 
-    The items stay open for review, and what is written here is never a label.
+    The items stay open for review, and what is written here is never a label. However many people a prediction waits
+    for, its caller is answered once.
     """
     with transaction.atomic():
+        before = QueueItem.objects.open().filter(
+            prediction=OuterRef("prediction"), slot__lt=OuterRef("slot"), hold_until__isnull=False
+        )
         items = list(
             QueueItem.objects.open()
-            .filter(hold_until__lte=DatabaseNow())
+            .filter(~Exists(before), hold_until__lte=DatabaseNow())
             .select_related("prediction")
             .order_by("hold_until", "id")
             .select_for_update(skip_locked=True, no_key=True, of=("self",))[:limit]
         )
         QueueItem.objects.filter(pk__in=[item.pk for item in items]).update(hold_until=None)
+        fallbacks = Resolution.objects.filter(by=Resolution.By.FALLBACK)
+        ours = fallbacks.filter(prediction__in=[item.prediction_id for item in items])
+        answered = set(ours.values_list("prediction_id", flat=True))
         resolve_many(
             [
                 Draft(
@@ -131,6 +139,7 @@ def resolve_overdue(*, limit: int) -> int:
                     by=Resolution.By.FALLBACK,
                 )
                 for item in items
+                if item.prediction_id not in answered
             ]
         )
     return len(items)
@@ -143,9 +152,10 @@ def current(prediction: Prediction) -> dict[str, Any]:
     """
     newest = max(prediction.resolutions.all(), key=lambda resolution: resolution.pk, default=None)
     if newest is not None and newest.decision_id is not None:
-        undone = {row.supersedes_id for row in prediction.decisions.all() if row.kind == ReviewDecision.Kind.UNDO}
-        if newest.decision_id in undone:
-            # A hold that only this decision had answered.
+        undone = [row for row in prediction.decisions.all() if row.kind == ReviewDecision.Kind.UNDO]
+        unsettled = prediction.status != Prediction.Status.DECIDED and any(u.pk > newest.decision_id for u in undone)
+        if unsettled or newest.decision_id in {row.supersedes_id for row in undone}:
+            # A hold that only this decision, or this and others that agreed with it, had answered.
             newest = None
     if newest is None:
         return {"state": "pending", "label": None, "disposition": "hold", "by": None, "at": None}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from review import context, resolutions, veiled
 from review.models import Explanation, Lease, Mode, Prediction, QueueItem, ReviewDecision, ReviewQueue
 from review.models.queue import MOST_DECISIONS
+from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
 from review.veil import NOTHING, Veil, of_item
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ QUEUE_SETTINGS: dict[str, Any] = {
         "mode": {"enum": Mode.values},
         "required_decisions": {"type": "integer", "minimum": 1, "maximum": MOST_DECISIONS},
         "two_keys": {"type": "boolean"},
-        "lease_seconds": {"type": "integer", "minimum": 30, "maximum": 86400},
+        "lease_seconds": {"type": "integer", "minimum": SHORTEST_LEASE, "maximum": LONGEST_LEASE},
     },
     "minProperties": 1,
     "additionalProperties": False,
@@ -217,6 +218,9 @@ def explanation_body(explanation: Explanation) -> dict[str, Any]:
         "origin": explanation.origin or None,
         "explainer": explanation.explainer or None,
         "mismatch": explanation.mismatch,
+        "contrast": explanation.contrast,
+        "flips": explanation.flips,
+        "similar": [{**one, "prediction": str(one["prediction"])} for one in explanation.similar],
         "reason": explanation.reason,
         "computed_at": explanation.computed_at,
     }

@@ -5,8 +5,8 @@ from typing import Any
 from django.urls import path
 
 from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
+from review.views import acts, deck, gallery, members, own
 from review.views import images as image_pages
-from review.views import members, own
 from review.views import queues as queue_pages
 from review.views import review as review_pages
 
@@ -42,13 +42,29 @@ urlpatterns: list[Any] = [
     path("settings/", own.own_settings, name="own-settings"),
     path("settings/reset/", own.reset, name="reset-own-settings"),
     path("queues/", queue_pages.queues, name="queues"),
+    path("gallery/", gallery.gallery, name="gallery"),
+    path("gallery/<slug:name>/", gallery.state, name="gallery-state"),
     path("queues/waiting/", own.waiting, name="waiting"),
+    path("queues/<slug:slug>/settings/", queue_pages.settings, name="queue-settings"),
     path("queues/<slug:slug>/pause/", queue_pages.pause, name="pause"),
     path("queues/<slug:slug>/review/", review_pages.review, name="review"),
     path("queues/<slug:slug>/review/claim/", review_pages.claim, name="claim"),
     path("queues/<slug:slug>/review/undo/<int:pk>/", review_pages.undo, name="undo"),
     path("queues/<slug:slug>/review/<uuid:token>/decide/", review_pages.decide, name="decide"),
     path("queues/<slug:slug>/review/<uuid:token>/skip/", review_pages.skip, name="skip"),
-    path("queues/<slug:slug>/review/<uuid:token>/keep/", review_pages.keep, name="keep"),
-    path("queues/<slug:slug>/review/<uuid:token>/explanation/", review_pages.explanation, name="explanation"),
+    # What the page's script asks for.
+    path("queues/<slug:slug>/review/cards/", deck.cards, name="review-cards"),
+    path("queues/<slug:slug>/review/state/", deck.state, name="review-state"),
+    path("queues/<slug:slug>/review/answers/", deck.answers, name="review-answers"),
+    path("queues/<slug:slug>/review/give-back/", deck.give_back, name="review-give-back"),
+    path("queues/<slug:slug>/review/take-back/", deck.undo, name="review-take-back-latest"),
+    path("queues/<slug:slug>/review/take-back/<int:pk>/", deck.undo, name="review-take-back"),
+    path("queues/<slug:slug>/review/history/", deck.history, name="review-history"),
+    path("queues/<slug:slug>/review/history/<int:pk>/", deck.past, name="review-past"),
+    path("queues/<slug:slug>/review/fold/", acts.fold, name="review-fold"),
+    path("queues/<slug:slug>/review/<uuid:token>/open/", acts.open_case, name="review-open"),
+    path("queues/<slug:slug>/review/<uuid:token>/keep/", acts.keep, name="keep"),
+    path("queues/<slug:slug>/review/<uuid:token>/explanation/", acts.explanation, name="explanation"),
+    path("queues/<slug:slug>/review/<uuid:token>/first-answer/", acts.first_answer, name="review-first-answer"),
+    path("queues/<slug:slug>/review/<uuid:token>/reveal/", acts.reveal, name="review-reveal"),
 ]

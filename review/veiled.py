@@ -6,9 +6,10 @@ says that it tells nothing.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
-from review import sensitive
+from review import context, sensitive
 from review.models import QueueItem, RoutingDecision
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models_registry.access import Principal
-    from review.models import Prediction, ReviewDecision
+    from review.models import Prediction, Resolution, ReviewDecision
     from review.veil import Veil
 
 # Of a prediction whose model is hidden: what the caller sent but for the scores, and where it stands.
@@ -50,6 +51,13 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
     return shown
 
 
+def resolution(body: dict[str, Any], found: Resolution, veil: Veil) -> dict[str, Any]:
+    """An entry of the feed as this viewer may see it."""
+    if veil.model or (veil.colleagues and body["by"] == "person"):
+        return {**body, **_UNSAID, "decision": None}
+    return {**body, "at": asked_at(found.prediction)} if veil.gold else body
+
+
 def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:
     """Those of the rows that the viewer may see, oldest first: only their own while colleagues are hidden."""
     ordered = sorted(rows, key=lambda row: row.pk)
@@ -61,6 +69,31 @@ def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | 
 def is_own(row: ReviewDecision, viewer: Principal) -> bool:
     """Whether the viewer gave the answer, or carried it."""
     return row.reviewer == viewer.pseudonym or (viewer.key is not None and row.service_key_id == viewer.key.pk)
+
+
+def row(found: Prediction, veil: Veil) -> Prediction:
+    """The prediction for a page: a copy without the answer, or with a gold item's times, where these are hidden."""
+    if not (veil.model or veil.gold):
+        return found
+    shown = copy.copy(found)
+    if veil.model:
+        shown.predicted, shown.confidence, shown.scores = "", None, []  # type: ignore[assignment]
+    if veil.gold:
+        shown.status = found.Status.ROUTED
+        shown.occurred_at = shown.received_at = asked_at(found)
+    return shown
+
+
+def routing(found: RoutingDecision | None, veil: Veil) -> RoutingDecision | None:
+    """The routing decision for a page: without how an audit was drawn, a gold item's as that of an audit."""
+    if found is None or not (veil.draw or veil.gold):
+        return found
+    shown = copy.copy(found)
+    if veil.draw:
+        shown.propensity = shown.draw = None  # type: ignore[assignment]
+    if veil.gold and found.review != RoutingDecision.Review.AUDIT:
+        shown.review, shown.reasons = RoutingDecision.Review.AUDIT, ["audit_floor"]
+    return shown
 
 
 def explanation(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -81,6 +114,8 @@ def asked_at(found: Prediction) -> datetime:
 
 def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     shown = {name: sensitive.masked(body[name], names) for name in ("features", "groups") if body.get(name)}
+    if body.get("context"):
+        shown["context"] = context.masked(body["context"], names)
     if body.get("explanation"):
         shown["explanation"] = explanation(body["explanation"], names)
     return shown

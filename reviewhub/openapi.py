@@ -53,7 +53,16 @@ _TAGS = {
     "Review": ("queues", "leases", "decisions"),
     "Models and versions": ("models", "versions", "champion", "definitions", "promotions", "artifacts"),
     "Policies": ("policies", "kill-switch"),
-    "Labels and quality": ("labels", "quality", "counterfactual", "delays", "reliance", "behaviour", "alerts"),
+    "Labels and quality": (
+        "labels",
+        "quality",
+        "gold",
+        "counterfactual",
+        "delays",
+        "reliance",
+        "behaviour",
+        "alerts",
+    ),
     "Snapshots and training": ("snapshots", "retrainings"),
     "Webhooks": ("webhooks",),
 }

@@ -88,6 +88,7 @@ GROUPS = (
         ("unknown_prediction", "422", "The model has no prediction with this external id."),
         ("unknown_definition", "422", "The model has no label definition of this number."),
         ("no_mapping", "400", "No label definition says what implicit feedback means, so it is not put beside labels."),
+        ("invalid_gold", "422", "One of the known answers cannot be stored, so none was; errors says which."),
         ("invalid_outcome", "422", "One of the outcomes cannot be stored, so none was; errors says which."),
         ("scores_sum", "400", "The scores are not probabilities that sum to 1."),
     ),

@@ -42,6 +42,20 @@ OUTCOME_ANSWER = document(
     replayed={**_FLAG, "description": "the same report had come before"},
 )
 OUTCOMES_ANSWER = document(accepted=WHOLE, replayed=WHOLE, results={"type": "array", "items": OUTCOME_ANSWER})
+GOLD_TRUTH = document(
+    prediction=TEXT,
+    external_id=TEXT,
+    suggestion={**TEXT, "description": "what the model answered"},
+    value={**TEXT_OR_NULL, "description": "what is true; null where nothing is known any more"},
+    practice={**_FLAG, "description": "for the practice queue alone"},
+    set_by=TEXT_OR_NULL,
+    set_at=TIME_OR_NULL,
+    asked={**WHOLE, "description": "gold items of it so far, those taken back apart"},
+    answered={**WHOLE, "description": "answers that count"},
+    right={**WHOLE, "description": "of these, how many were right"},
+)
+GOLD_TRUTHS = page_of(GOLD_TRUTH)
+GOLD_ANSWER = document(results={"type": "array", "items": GOLD_TRUTH})
 
 _SHARES = dict.fromkeys(previews.FIGURES, NUMBER_OR_NULL)
 _GUESSED = {

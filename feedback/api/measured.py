@@ -37,6 +37,47 @@ _HEADLINE = document(
     nonresponse={**_ENDS, "description": "if all drawn rows that will never be answered were wrong, or right"},
     constant={**NUMBER_OR_NULL, "description": "what always giving the best one answer would score"},
 )
+_ESTIMATE = document(
+    **{name: _FIGURE["properties"][name] for name in ("estimate", "low", "high", "effective_n", "state", "labels")}
+)
+_BESIDE = document(
+    labels={**_ESTIMATE, "description": "reviewers' labels taken for the truth, of this window"},
+    corrected={**_ESTIMATE, "description": "each label counts for what it is worth by the gold answers"},
+    hidden_arm={**_ESTIMATE, "description": "by labels of the random blind arm alone, whose share is in the weights"},
+)
+_REVIEWERS = document(
+    window=document(
+        **{"from": TIME_OR_NULL, "to": TIME},
+        cut={**NUMBER_OR_NULL, "description": "so many of the newest labels were read, which cut the window"},
+    ),
+    labels=document(
+        shown={**WHOLE, "description": "labels of who saw the model's answer first"},
+        hidden=WHOLE,
+        drawn_hidden={**WHOLE, "description": "of items that the random blind share took"},
+    ),
+    gold={
+        "type": "array",
+        "description": "the gold answers by what was on screen and what is true",
+        "items": document(
+            screen={"enum": ["shown", "hidden"]},
+            suggestion=TEXT,
+            truth=TEXT,
+            answers=WHOLE,
+            right=WHOLE,
+            rate={**NUMBER_OR_NULL, "description": "share of right answers: sensitivity, or specificity"},
+            low=NUMBER_OR_NULL,
+            high=NUMBER_OR_NULL,
+            missing={**WHOLE, "description": "how many more it takes before labels of this screen can be corrected"},
+            labels={**WHOLE, "description": "labels of the window that were given under this screen"},
+        ),
+    },
+    hidden_arm={
+        **document(**{"from": TIME_OR_NULL}, share=_NUMBER),
+        "type": ["object", "null"],
+        "description": "since when each review could fall into the blind arm, and with which mean share",
+    },
+    metrics=document(**dict.fromkeys(HEADLINES, _BESIDE)),
+)
 _FIGURES = document(**dict.fromkeys(METRICS, _FIGURE))
 _HEADLINES = document(**dict.fromkeys(HEADLINES, _HEADLINE))
 _SHORT = document(estimate=NUMBER_OR_NULL, low=NUMBER_OR_NULL, high=NUMBER_OR_NULL)
@@ -127,6 +168,7 @@ QUALITY_ANSWER = document(
         withdrawn_labelled=WHOLE,
     ),
     conflicts=document(both=WHOLE, conflicts=WHOLE, **_RATE),
+    reviewers={**_REVIEWERS, "description": "how much of the figures is reviewers' own error"},
     restated=_RESTATED,
     simulated=_FLAG,
     series={"type": "array", "items": _POINT, "description": "where `series` was asked for"},

@@ -40,11 +40,11 @@ _CAUSES = """
         ON p.status <> 'withdrawn'
     LEFT JOIN LATERAL (
         SELECT id, state, lease_expires_at, due_at FROM review_queueitem
-        WHERE prediction_id = d.prediction_id AND slot = 1 LIMIT 1
+        WHERE prediction_id = d.prediction_id AND kind <> 'gold' ORDER BY state <> 'open', slot LIMIT 1
     ) i ON true
     LEFT JOIN LATERAL (
         SELECT bool_and(a.abstained) AS abstained FROM review_reviewdecision a
-        WHERE a.prediction_id = d.prediction_id AND a.kind = 'decision'
+        WHERE a.item_id = i.id AND a.kind = 'decision'
           AND NOT EXISTS (SELECT FROM review_reviewdecision u WHERE u.supersedes_id = a.id AND u.kind = 'undo')
     ) said ON true
     LEFT JOIN LATERAL (

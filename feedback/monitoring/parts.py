@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -117,6 +117,23 @@ class Part:
         everyone = np.vstack([self._joined("everyone").sums, self._own_everyone])[:, : layout.everyone]
         labels = np.vstack([self._joined("labelled").sums, own])[:, : layout.labelled]
         return layout.totals(everyone, np.append(self._comes, 1.0), labels, np.append(of_days, 1.0), names)
+
+    def with_labels(self, labelled: Floats, shares: Mapping[int | None, float] | None = None) -> dict[str, Totals]:
+        """The totals of all headlines with these sums of labels in place of the part's own.
+
+        ``shares``: labels are of one random arm alone, with the probability of it by day of routing; that of None
+        where a day has none. What is expected of labels is then that much less often to come.
+        """
+        layout, stack = self.shape.layout, self._joined("everyone")
+        comes, own = self._comes, self._own_everyone
+        if shares is not None:
+            whole = shares[None]
+            comes = comes * np.array([shares.get(int(key[1]), whole) for key in stack.keys])
+            of_rows = np.array([shares.get(int(day), whole) for day in cells.day_of(self.rows.routed)])
+            own = self.shape.of_everyone(self._outputs, self.rows, self.comes * of_rows)
+        everyone = np.vstack([stack.sums, own])[:, : layout.everyone]
+        rows = labelled[None, : layout.labelled]
+        return layout.totals(everyone, np.append(comes, 1.0), rows, np.ones(1), HEADLINES)
 
     @cached_property
     def _own_everyone(self) -> Floats:

@@ -44,6 +44,18 @@ _ROWS = """
     WHERE {of} AND p.status <> 'withdrawn'
     ORDER BY p.occurred_at, p.id
 """
+# What was told of how a label was given stands with its decision. Few predictions have one.
+_LABELLED = _ROWS.replace(
+    "l.value, l.selection, o.value, t.value",
+    """l.value, l.selection, o.value, t.value,
+           (d.model_shown_at IS NULL)::int, coalesce(d.blind_share, 0.0),
+           coalesce(d.blind_draw < d.blind_share, false)::int""",
+).replace(
+    "LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL",
+    """JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL
+        AND l.selection = 'draw'
+    JOIN review_reviewdecision d ON d.id = l.decision_id""",
+)
 _WITHDRAWN = """
     SELECT p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
            EXISTS (SELECT FROM feedback_label l WHERE l.prediction_id = p.id AND l.retired_at IS NULL)
@@ -95,6 +107,19 @@ class Population:
     def outputs(self, model: RegisteredModel) -> Outputs:
         guess = with_confidence(self.scores, self.predicted, self.guess)
         return Outputs(self.scores, self.predicted, positive_of(model), costs_of(model), guess)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Of N labelled rows: whether the model was ``hidden`` from who answered, the ``share`` of the random blind arm
+    that the item could have fallen into (0 where there was none), and whether it was ``drawn`` into that arm."""
+
+    hidden: Flags
+    share: Floats
+    drawn: Flags
+
+    def where(self, keep: Flags) -> Answered:
+        return Answered(self.hidden[keep], self.share[keep], self.drawn[keep])
 
 
 def positive_of(model: RegisteredModel) -> int | None:
@@ -165,6 +190,15 @@ def load(
 ) -> Population:
     """Read these spans of time, in seconds. Withdrawn and not yet routed predictions are not part of them."""
     return _arrays(model, rows_within(_ROWS, model, spans, version, group=group or ""))
+
+
+def load_labelled(
+    model: RegisteredModel, spans: Sequence[Span], *, version: ModelVersion | None = None, group: str | None = None
+) -> tuple[Population, Answered]:
+    """The labelled rows alone of these spans, and how their labels were given."""
+    rows = rows_within(_LABELLED, model, spans, version, group=group or "")
+    hidden, share, drawn = (np.array([row[at] for row in rows], dtype=np.float64) for at in (-3, -2, -1))
+    return _arrays(model, [row[:-3] for row in rows]), Answered(hidden > 0, share, drawn > 0)
 
 
 def withdrawn(model: RegisteredModel, spans: Sequence[Span], *, version: ModelVersion | None = None) -> Floats:

@@ -14,6 +14,7 @@ from feedback.monitoring.figures import Figures
 from feedback.monitoring.ledger import restatements
 from feedback.monitoring.population import Flags, within
 from feedback.monitoring.reading import Reading, read, time_of
+from feedback.monitoring.reviewers import About, beside_reviewers
 from models_registry.models import ModelVersion, RegisteredModel
 from review.models import Prediction
 
@@ -62,6 +63,7 @@ def quality(
             "unrouted": within(model, start, end, version).filter(status=Prediction.Status.RECEIVED).count(),
         },
         "conflicts": figures.conflicts(whole.counts),
+        "reviewers": beside_reviewers(reading, metrics, About(version, group, group_value), now=now),
         "restated": _restated(model, start, end, now),
         "simulated": model.simulated,
     }

@@ -157,8 +157,10 @@ class ReferenceProfile(models.Model):
 class Calibration(models.Model):
     """How often answers of a version at a score came true, counted from outcomes and from blind decisions alone.
 
-    ``bins`` is ``[{"label", "low", "high", "n", "k"}]``: of ``n`` cases answered ``label`` with a score in
-    [low, high), ``k`` turned out so. Replaced as a whole when it is counted anew.
+    ``bins`` is ``[{"label", "low", "high", "n", "k", "share", "share_low", "share_high", "effective_n", "basis"}]``: of
+    ``n`` cases answered ``label`` with a score in [low, high), ``k`` turned out so, which stands for a ``share`` of all
+    such cases. ``basis`` is "drawn" where the probability of knowing each is known, else "reported". Replaced as a
+    whole when it is counted anew.
     """
 
     version = models.OneToOneField(ModelVersion, primary_key=True, on_delete=models.PROTECT, related_name="calibration")

@@ -49,20 +49,45 @@ DECISION = document(
     decided_at=TIME,
     supersedes=TEXT_OR_NULL,
 )
+_CONTRIBUTIONS = {"type": "array", "items": document(feature=TEXT, value={}, contribution={"type": "number"})}
+_CONTRAST = document(
+    against={**TEXT, "description": "the runner-up"},
+    base_value=NUMBER_OR_NULL,
+    output={**NUMBER_OR_NULL, "description": "base value plus contributions"},
+    contributions=_CONTRIBUTIONS,
+)
+_FLIP = document(
+    feature=TEXT,
+    value={},
+    label={**TEXT, "description": "what the model would answer"},
+    score={"type": "number", "description": "of that answer"},
+    distance={"type": "number", "description": "in spreads of the training data, 5th to 95th percentile"},
+)
 EXPLANATION = document(
     status={"enum": ["pending", "ready", "failed"]},
     explained_class=TEXT_OR_NULL,
-    contributions={
-        "type": "array",
-        "items": document(feature=TEXT, value={}, contribution={"type": "number"}),
-        "description": "over the features of the contract, largest first",
-    },
+    contributions={**_CONTRIBUTIONS, "description": "over the features of the contract, largest first"},
     base_value=NUMBER_OR_NULL,
     output={**NUMBER_OR_NULL, "description": "base value plus contributions"},
     space={"enum": ["probability", "margin", None]},
     origin={"enum": ["artifact", "posted", None]},
     explainer=TEXT_OR_NULL,
     mismatch={**FLAG, "description": "the output is not the posted score"},
+    contrast={
+        **_CONTRAST,
+        "type": ["object", "null"],
+        "description": "why the class rather than the runner-up: the output of one less that of the other",
+    },
+    flips={
+        "type": ["array", "null"],
+        "items": _FLIP,
+        "description": "changes of one feature that turn the answer, smallest first; null where nobody looked",
+    },
+    similar={
+        "type": "array",
+        "items": document(prediction=TEXT, distance={"type": "number"}),
+        "description": "decided cases most like it, nearest first, as they stood then",
+    },
     reason={**TEXT, "description": "why there is none"},
     computed_at=TIME_OR_NULL,
 )

@@ -52,6 +52,18 @@ class Override(models.Model):
                 | Q(scope="model", prediction__isnull=True, when__isnull=True, label__isnull=True),
                 name="override_scope_whole",
             ),
+            # What a caller was told of a case stands until it is told something else.
+            models.CheckConstraint(
+                condition=~Q(scope="case") | Q(expires_at__isnull=True, disposition__in=["proceed", "refuse"]),
+                name="override_case_is_final",
+            ),
+            models.CheckConstraint(condition=~Q(scope="model") | Q(disposition="hold"), name="override_model_holds"),
+            models.UniqueConstraint(
+                fields=["prediction"], condition=Q(scope="case", ended_at__isnull=True), name="override_case_once"
+            ),
+            models.UniqueConstraint(
+                fields=["model"], condition=Q(scope="model", ended_at__isnull=True), name="override_model_once"
+            ),
             models.CheckConstraint(
                 condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("created_at")), name="override_expires_later"
             ),

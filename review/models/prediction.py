@@ -102,10 +102,11 @@ class Explanation(models.Model):
     output = models.FloatField(null=True)
     contributions = models.JSONField(default=list)
     mismatch = models.BooleanField(default=False)
-    # Why the predicted class rather than the runner-up: {"against": class, "contributions": as above}; null where
-    # it cannot be had.
+    # Why the predicted class rather than the runner-up: {"against": class, "base_value", "output", "contributions"},
+    # the output of one less that of the other; null where it cannot be had.
     contrast = models.JSONField(null=True)
-    # Changes of one feature that turn the answer, smallest first, [{"feature", "value", "score"}]; null where unsought.
+    # Changes of one feature that turn the answer, smallest first,
+    # [{"feature", "value", "label", "score", "distance"}]; null where unsought.
     flips = models.JSONField(null=True)
     # Decided cases that look most like it, nearest first: [{"prediction", "distance"}].
     similar = models.JSONField(default=list, db_default=[])

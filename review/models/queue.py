@@ -137,6 +137,12 @@ class QueueItem(models.Model):
                 name="item_blind_probabilities",
             ),
             models.CheckConstraint(condition=Q(tier__in=[0, 1]), name="item_tier_known"),
+            models.CheckConstraint(condition=~Q(kind="adjudication") | Q(tier=1), name="item_adjudication_for_leads"),
+            models.UniqueConstraint(
+                fields=["prediction"],
+                condition=Q(kind="adjudication") & ~Q(state="withdrawn"),
+                name="item_adjudication_once",
+            ),
             models.CheckConstraint(
                 condition=Q(assigned_to__isnull=True, assigned_until__isnull=True)
                 | Q(assigned_to__isnull=False, assigned_until__isnull=False),
@@ -228,7 +234,8 @@ class Lease(models.Model):
 class ReviewDecision(models.Model):
     """What a person did about an item. Append-only: an undo or a correction supersedes the row before.
 
-    The rows of an item are one chain (one root, each superseded at most once); its tail stands.
+    The rows of an item are one chain (one root, each superseded at most once); its tail stands. Of one reviewer at
+    most one answer to a prediction stands, whatever the item: a trigger refuses the second.
     """
 
     class Kind(models.TextChoices):

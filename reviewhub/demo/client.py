@@ -58,11 +58,16 @@ class Api:
             progress(min(start + BULK, len(bodies)))
 
     def decide_all(
-        self, queue: str, label_of: Callable[[str], str], progress: Callable[[int], None] = lambda _: None
+        self,
+        queue: str,
+        label_of: Callable[[str], str],
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        most: int | None = None,
     ) -> int:
-        """Claim and decide until the queue is empty; returns how many were decided."""
-        decided = 0
-        while claim := self.post(f"/queues/{queue}/claim/", {"prefetch": PREFETCH}):
+        """Claim and decide until the queue is empty or ``most`` are decided; returns how many were decided."""
+        decided, path = 0, f"/queues/{queue}/claim/"
+        while (most is None or decided < most) and (claim := self.post(path, {"prefetch": PREFETCH})):
             for item in claim["items"]:
                 label = label_of(item["prediction"]["external_id"])
                 self.post(f"/leases/{item['lease']['token']}/decide/", {"label": label, "seconds_active": 4.0})

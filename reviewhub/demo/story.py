@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from feedback import gold
 from feedback.models import DatasetSnapshot, SimulatedTruth, TrainingRun
 from models_registry import access
 from models_registry.ledger import record
 from models_registry.models import AuditEvent, Membership, RegisteredModel, ServiceKey
 from review.models import Explanation, Prediction, QueueItem
-from reviewhub.demo import logins, payments, wisconsin
+from reviewhub.demo import digits, logins, payments, wisconsin
 from reviewhub.demo.client import Api, wait_until
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ TRAINING_SECONDS = 240
 SNAPSHOT_SECONDS = 60
 ACTOR = "demo"
 SEEDED = "demo.seeded"
+SLUGS = (wisconsin.SLUG, payments.SLUG, digits.SLUG)
 # How many items wait for a person on the first screen, and how many rows go out at a time to get there.
 LEFT_FOR_A_PERSON = 18
 STEP = 10
@@ -37,7 +39,7 @@ def is_seeded() -> bool:
 
 def obstacle() -> str:
     """Why the demo cannot be seeded here, or an empty text."""
-    if RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]).exists():
+    if RegisteredModel.objects.filter(slug__in=SLUGS).exists():
         return "seeding the demo was interrupted earlier, or its models are somebody's own"
     if RegisteredModel.objects.exists() or get_user_model().objects.exists():
         return "this database is in use: the demo and its logins are for an empty one"
@@ -45,26 +47,29 @@ def obstacle() -> str:
 
 
 def play(url: str, say: Callable[[str], None]) -> None:
-    """Seed both models. ``say`` is given one line of progress at a time."""
+    """Seed the models. ``say`` is given one line of progress at a time."""
     keys = [
-        access.create_service_key(name=f"demo {scope}", scopes=[scope], created_by=ACTOR)
-        for scope in ("admin", "review")
+        access.create_service_key(name=f"demo {name}", scopes=[scope], created_by=ACTOR)
+        for name, scope in (("admin", "admin"), ("review", "review"), ("second review", "review"))
     ]
-    admin, reviewer = (Api(url, secret) for _, secret in keys)
+    admin, reviewer, second = (Api(url, secret) for _, secret in keys)
     try:
         say("Training the demo's champions")
-        patients, stream = wisconsin.build(), payments.build()
+        patients, stream, drawings = wisconsin.build(), payments.build(), digits.build()
         _register(admin, wisconsin.MODEL, wisconsin.DEFINITION, wisconsin.POLICY)
         _version(admin, wisconsin.SLUG, patients.contract, patients.artifact, patients.reference)
         _register(admin, payments.MODEL, payments.DEFINITION, payments.POLICY)
         RegisteredModel.objects.filter(slug=payments.SLUG).update(simulated=True)
         _version(admin, payments.SLUG, payments.CONTRACT, stream.artifact, stream.reference)
+        _register(admin, digits.MODEL, digits.DEFINITION, digits.POLICY)
+        _version(admin, digits.SLUG, drawings.contract, drawings.artifact, drawings.reference)
         _people()
         early = _payments(admin, reviewer, stream, say)
         _patients(admin, reviewer, patients, say)
+        _digits(admin, reviewer, second, drawings, say)
         _retrain(admin, early, say)
         _explained(say)
-        record(actor=ACTOR, action=SEEDED, subject=f"{wisconsin.SLUG}, {payments.SLUG}")
+        record(actor=ACTOR, action=SEEDED, subject=", ".join(SLUGS))
     finally:
         for key, _ in keys:
             access.revoke_service_key(key=ServiceKey.objects.get(pk=key.pk), actor=ACTOR)
@@ -90,11 +95,11 @@ def _version(admin: Api, slug: str, contract: dict[str, Any], artifact: bytes, r
 
 
 def _people() -> None:
-    """The four demo logins, with their roles on both models."""
+    """The four demo logins, with their roles on every model."""
     for name, password in logins.all().items():
         with transaction.atomic():
             user = access.create_user(username=name, password=password)
-            for model in RegisteredModel.objects.filter(slug__in=[wisconsin.SLUG, payments.SLUG]):
+            for model in RegisteredModel.objects.filter(slug__in=SLUGS):
                 access.grant_role(user=user, model=model, role=Membership.Role(name), actor=ACTOR)
 
 
@@ -147,6 +152,32 @@ def _patients(admin: Api, reviewer: Api, patients: wisconsin.Patients, say: Call
     admin.post_predictions(first)
     _routed(slug)
     reviewer.decide_all(slug, patients.truth.__getitem__, lambda n: say(f"Tumours: {n} reviewed by a script"))
+    _leave_some(admin, slug, rest)
+
+
+def _digits(admin: Api, reviewer: Api, second: Api, drawings: digits.Digits, say: Callable[[str], None]) -> None:
+    """Known cases first, then two scripted reviewers, of whom one errs; what both must see, both have seen."""
+    slug = digits.SLUG
+    first, rest = drawings.predictions[: digits.FIRST_WAVE], drawings.predictions[digits.FIRST_WAVE :]
+    admin.post_predictions(first)
+    _routed(slug)
+    _known(drawings.truth)
+    for script, answers in ((second, drawings.noisy), (reviewer, drawings.truth), (second, drawings.noisy)):
+        most = digits.FOR_THE_NOISY if script is second else None
+        script.decide_all(slug, answers.__getitem__, lambda n: say(f"Digits: {n} reviewed by a script"), most=most)
+    _leave_some(admin, slug, rest)
+
+
+def _known(truth: dict[str, str]) -> None:
+    """Gold truths and practice cases, of drawings that wait for nobody."""
+    free = Prediction.objects.filter(model__slug=digits.SLUG, items__isnull=True).order_by("id")
+    for place, prediction in enumerate(free[: digits.GOLD + digits.PRACTICE]):
+        value, practice = truth[prediction.external_id], place < digits.PRACTICE
+        gold.set_gold(prediction=prediction, value=value, actor=ACTOR, practice=practice)
+
+
+def _leave_some(admin: Api, slug: str, rest: list[dict[str, Any]]) -> None:
+    """Send on until enough waits for a person."""
     open_items = QueueItem.objects.open().filter(model__slug=slug)
     for start in range(0, len(rest), STEP):
         admin.post_predictions(rest[start : start + STEP])

@@ -5,14 +5,19 @@
 // which some layouts print only with Shift.
 
 const GUARD_MS = 120;
+const SIGN = /^[!-/:-@[-`{-~]$/;
 
 export function keyOf(event) {
+  // AltGr prints signs on many layouts, and counts as Ctrl+Alt on some systems.
+  if (event.getModifierState?.("AltGraph") && SIGN.test(event.key)) return event.key;
   if (event.ctrlKey || event.altKey || event.metaKey) return null;
   if (event.isComposing || event.key === "Process" || event.key === "Dead" || event.key === "Unidentified") return null;
   if (event.key === "?") return "?";
   if (event.key === "Escape") return "escape";
+  if (event.key === "Enter") return event.shiftKey ? null : "enter";
   if (/^[0-9]$/.test(event.key)) return event.key;
   if (/^Digit[0-9]$/.test(event.code) && !event.shiftKey && !/^[a-z0-9]$/i.test(event.key)) return event.code.slice(5);
+  if (SIGN.test(event.key)) return event.key;
   if (event.shiftKey && !event.getModifierState?.("CapsLock")) return null;
   if (/^[\x20-\x7e]$/.test(event.key)) return event.key.toLowerCase();
   if (event.key.length === 1 && /^Key[A-Z]$/.test(event.code)) return event.code.slice(3).toLowerCase();
@@ -66,6 +71,8 @@ export class Keys {
     const key = keyOf(event);
     if (key === null) return;
     if (key !== "escape" && (isEditable(event.target) || document.querySelector("dialog[open]"))) return;
+    // Enter presses the button or follows the link that has the focus.
+    if (key === "enter" && event.target.closest?.("button, a, summary")) return;
     if (this.isBusy() || !this.ready) return;
     if (this.onKey(key, event)) event.preventDefault();
   }

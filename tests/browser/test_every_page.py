@@ -27,6 +27,8 @@ PAGES = {
     "policy": "/models/tumours/settings/policy/",
     "members": "/models/tumours/settings/members/",
     "keys": "/models/tumours/settings/keys/",
+    "settings": "/settings/",
+    "docs": "/api/v1/docs/",
     "missing": "/models/secrets/",
 }
 FIT_320 = {"quality", "delays", "workload"}

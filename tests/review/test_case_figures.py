@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from review.figures import Quantiles, category_words, factors, strip
+from review.figures import Quantiles, category_words, factors, scale_of, strip
 
 LEVELS = [0.0, *(point / 100 for point in range(5, 100, 5)), 1.0]
 EVEN = Quantiles(LEVELS, [100 * level for level in LEVELS])
@@ -13,14 +13,14 @@ EVEN = Quantiles(LEVELS, [100 * level for level in LEVELS])
 @pytest.mark.parametrize(
     ("value", "words", "unusual", "outside"),
     [
-        (50, "about the middle", False, False),
-        (80, "higher than 80 %", False, False),
-        (10, "lower than 90 %", False, False),
-        (97, "higher than 97 %", True, False),
-        (2, "lower than 98 %", True, False),
-        (100, "higher than 99 %", True, False),
-        (101, "above all training cases", True, True),
-        (-1, "below all training cases", True, True),
+        (50, "about the middle of training cases", False, False),
+        (80, "higher than 80 % of training cases", False, False),
+        (10, "lower than 90 % of training cases", False, False),
+        (97, "higher than 97 % of training cases", True, False),
+        (2, "lower than 98 % of training cases", True, False),
+        (100, "higher than 99 % of training cases", True, False),
+        (101, "above all, outside what the model was trained on", True, True),
+        (-1, "below all, outside what the model was trained on", True, True),
     ],
 )
 def test_a_value_is_placed_in_words(value, words, unusual, outside):
@@ -36,7 +36,7 @@ def test_the_dot_stays_inside_the_figure():
 
 def test_a_feature_that_never_varied_is_placed_too():
     same = Quantiles(LEVELS, [4.0] * len(LEVELS))
-    assert (strip(4.0, same).words, strip(4.0, same).unusual) == ("about the middle", False)
+    assert (strip(4.0, same).words, strip(4.0, same).unusual) == ("about the middle of training cases", False)
     assert strip(5.0, same).outside
 
 
@@ -63,3 +63,10 @@ def test_amounts_outside_probability_are_not_printed():
     table = factors([{"feature": "f", "value": 1, "contribution": 2.5}], probability=False)
     assert table["rows"][0]["amount"] == ""
     assert table["others"] is None
+
+
+def test_two_tables_share_a_scale_when_they_are_told_to():
+    rows = [{"feature": "f", "value": 1, "contribution": 0.2}]
+    assert factors(rows, probability=True)["rows"][0]["width"] == "50.0%"
+    assert factors(rows, probability=True, scale=0.4)["rows"][0]["width"] == "25.0%"
+    assert scale_of([*rows, *({"contribution": -0.1} for _ in range(9))]) == pytest.approx(0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -37,6 +38,8 @@ class Command(BaseCommand):
         self._say("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
+        if not settings.REVIEWHUB["PRODUCTION"]:
+            os.environ.setdefault("REVIEWHUB_GALLERY", "1")
         processes = Processes(commands(port, settings.REVIEWHUB["WEB_THREADS"]), settings.HOME / "logs")
         try:
             # The web server first and alone: pages answer while the workers are still loading.

@@ -13,7 +13,7 @@ from reviewhub.demo.client import RefusedError
 
 class Command(BaseCommand):
     chapter = ""
-    help = "Seeds the two demo models through the API of a running ReviewHub. Does nothing when they are there."
+    help = "Seeds the demo models through the API of a running ReviewHub. Does nothing when they are there."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="where ReviewHub runs")

@@ -1,0 +1,261 @@
+"""What the script of the review page asks for: cases as fragments, answers in batches, undo and one's own history.
+
+Every act is safe to repeat, since the page sends again whatever it has no answer to. Refusals carry ``code`` and
+``told``, a sentence for the person; they change nothing.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpResponse, JsonResponse, QueryDict
+from django.middleware.csrf import get_token
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from models_registry import strict_json
+from models_registry.errors import Conflict, Invalid, ReviewHubError
+from models_registry.schemas import faults as schema_faults
+from models_registry.tasks import ring_webhooks
+from models_registry.views.base import page
+from review import cases, decisions, late, leases, queue
+from review.forms import AnswerForm
+from review.models import Lease, QueueItem, ReviewDecision
+from review.views import stage
+from review.views.answering import card_html, none_html, not_used, refused, sentence, tokens_of, whole, withdrawn
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+MOST_AHEAD = 6
+MOST_ANSWERS = 20
+_TEXT = {"type": "string", "maxLength": 10_000}
+_SHORT = {"type": "string", "maxLength": 40}
+ANSWERS = {
+    "type": "object",
+    "required": ["answers"],
+    "additionalProperties": False,
+    "properties": {
+        "answers": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_ANSWERS,
+            "items": {
+                "type": "object",
+                "required": ["token", "answer"],
+                "additionalProperties": False,
+                "properties": {
+                    "token": {"type": "string", "format": "uuid"},
+                    "answer": _SHORT,
+                    "note": {"type": "string"},
+                    "codes": {"type": "array", "maxItems": 200, "items": {"type": "string", "maxLength": 200}},
+                    "seconds": _SHORT,
+                    "opened_ago": _SHORT,
+                    "first_input": _SHORT,
+                    "input": _SHORT,
+                    "instead": {"type": "boolean"},
+                },
+            },
+        }
+    },
+}
+
+
+@page
+@never_cache
+@require_POST
+def cards(request: HttpRequest, slug: str) -> HttpResponse:
+    """Cases as fragments, claimed ahead: those of the ``tokens`` the page held before, else up to ``count`` next ones,
+    or the ``item`` named. Where there are fewer than asked for, why follows."""
+    at = stage.desk(request, slug)
+    wanted, count = request.POST.get("item", ""), whole(request.POST.get("count", "1"))
+    if "tokens" in request.POST:
+        items = stage.held(at, tokens_of(request))
+        return HttpResponse("".join(card_html(at, item) for item in items))
+    if wanted:
+        item = whole(wanted, most=2**62)
+        mine = QueueItem.objects.leased().filter(pk=item, lease_holder=at.holder).values_list("lease_token", flat=True)
+        items = stage.held(at, [mine[0]]) if mine else stage.claim(at, item=item, reserved=True)
+        return HttpResponse("".join(card_html(at, item) for item in items) or none_html(at))
+    items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True)
+    found = [card_html(at, item) for item in items]
+    return HttpResponse("".join(found) + ("" if len(found) >= count else none_html(at)))
+
+
+@page
+@never_cache
+@require_safe
+def state(request: HttpRequest, slug: str) -> HttpResponse:
+    """How the queue stands, what this person holds open in it, and a fresh token for forms. Takes nothing."""
+    at = stage.desk(request, slug)
+    around, found = (
+        stage.around(at),
+        queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
+    )
+    waits = found.reason == "leased" and around["depth"] > 0
+    return JsonResponse({
+        "me": at.holder,
+        "csrf": get_token(request),
+        "waiting": around["depth"],
+        "done": around["done_today"],
+        "reason": found.reason,
+        "takes": waits,
+        "held": [str(item.lease_token) for item in stage.held(at)],
+        "undoable": None if around["undoable"] is None else around["undoable"].pk,
+        "empty": render_to_string("review/_empty.html", stage.empty(at), request=request),
+    })  # fmt: skip
+
+
+@page
+@require_POST
+def answers(request: HttpRequest, slug: str) -> HttpResponse:
+    """Decisions, each stored by itself; the results stand in their order."""
+    at = stage.desk(request, slug)
+    try:
+        body = strict_json.decode(request.body)
+    except Invalid:
+        return refused("malformed", _("The body is not JSON."), status=HTTPStatus.BAD_REQUEST)
+    if found := schema_faults(ANSWERS, body):
+        return refused("invalid", f"{found[0].pointer}: {found[0].message}", status=HTTPStatus.BAD_REQUEST)
+    results = [_answer(at, one) for one in body["answers"]]
+    if any(result["status"] == "saved" for result in results):
+        ring_webhooks()
+    around = stage.around(at)
+    return JsonResponse({"results": results, "waiting": around["depth"], "done": around["done_today"]})
+
+
+@page
+@require_POST
+def give_back(request: HttpRequest, slug: str) -> HttpResponse:
+    """Free cases that this page claimed and does not decide, as when it is left or its reviewer pauses or skips."""
+    at = stage.desk(request, slug)
+    reason = {"skipped": "skipped", "paused": "paused"}.get(request.POST.get("reason", ""), "unseen")
+    freed = queue.release_many(tokens=tokens_of(request), holder=at.holder, reason=reason)
+    return JsonResponse({"freed": freed})
+
+
+@page
+@require_POST
+def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse:
+    """Take one's decision back, the latest where none is named, and get the case again with the answer marked."""
+    at = stage.desk(request, slug)
+    if "token" in request.POST:
+        made = stage.standing(at).filter(lease_id__in=tokens_of(request, "token")).first()
+        if made is None:
+            return refused("nothing_to_undo", _("There is nothing to undo."))
+    elif pk is None:
+        made = stage.undoable(at)
+        if made is None:
+            return refused("nothing_to_undo", _("There is nothing to undo."))
+    else:
+        made = get_object_or_404(ReviewDecision, pk=pk, item__queue=at.queue, reviewer=at.holder)
+    try:
+        decisions.undo(decision=made, principal=at.principal)
+    except Conflict as error:
+        return refused(error.code, sentence(error.detail))
+    ring_webhooks()
+    held_already = QueueItem.objects.leased().filter(pk=made.item_id, lease_holder=at.holder)
+    mine = held_already.values_list("lease_token", flat=True).first()
+    items = stage.held(at, [mine]) if mine else stage.claim(at, item=made.item_id, reserved=True)
+    answer = made.label or _("can’t tell")
+    if not items:
+        return JsonResponse({"undone": made.pk, "told": _("Undone. The case waits in the queue again."), "card": ""})
+    told = _("Undone: %(answer)s. Decide again.") % {"answer": answer}
+    found = card_html(at, items[0], former=made, note=made.rationale)
+    return JsonResponse({"undone": made.pk, "told": told, "card": found})
+
+
+@page
+@require_safe
+@never_cache
+def history(request: HttpRequest, slug: str) -> HttpResponse:
+    """This person's last decisions, as a list."""
+    at = stage.desk(request, slug)
+    return render(request, "review/_history.html", {"queue": at.queue, "decisions": stage.latest(at)})
+
+
+@page
+@require_safe
+@never_cache
+def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """A case that this person decided, to read."""
+    at = stage.desk(request, slug)
+    related = ("item__model", "prediction__model", "prediction__version__contract", "prediction__payload")
+    rows = ReviewDecision.objects.select_related(*related, "prediction__routing__policy", "prediction__explanation")
+    made = get_object_or_404(rows, pk=pk, item__queue=at.queue, reviewer=at.holder, kind="decision")
+    made.item.queue = at.queue
+    # An answered case is shown as it was answered: what was hidden then stays hidden here.
+    context = {
+        "queue": at.queue, "item": made.item, "made": made, "hidden": made.model_shown_at is None, "mode": made.mode,
+        "case": cases.case(made.prediction), "definition": made.definition, "past": True,
+        "folded": at.wishes.why_folded,
+        "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
+    }  # fmt: skip
+    return render(request, "review/_past.html", context)
+
+
+def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
+    """Store one answer; what came of it, never an exception."""
+    token = UUID(given["token"])
+    lease = leases.find(token)
+    if lease is None or lease.item.queue_id != at.queue.pk or lease.holder != at.holder:
+        return {
+            "token": given["token"],
+            "status": "conflict",
+            "code": "lease_lost",
+            "told": _("This case is not yours."),
+        }
+    form = AnswerForm(_form(given), prediction=lease.item.prediction, shown=lease.model_shown_at is not None)
+    told = {"token": given["token"], "name": lease.item.prediction.external_id}
+    if not form.is_valid():
+        return {**told, "status": "invalid", "errors": {name: str(found[0]) for name, found in form.errors.items()}}
+    try:
+        with transaction.atomic():
+            if given.get("instead"):
+                made = late.decide_instead(token=token, principal=at.principal, leads=at.leads, **form.arguments())
+            else:
+                made = late.decide(token=token, principal=at.principal, leads=at.leads, **form.arguments())
+    except Conflict as error:
+        return {
+            **told,
+            "status": "conflict",
+            "code": withdrawn(lease) or error.code,
+            "told": not_used(lease, error),
+            "newer": _newer(at, lease),
+        }
+    except Invalid as error:
+        places = {fault.pointer.strip("/").split("/")[0]: fault.message for fault in error.errors}
+        return {**told, "status": "invalid", "errors": places or {"answer": error.detail}}
+    except ReviewHubError as error:
+        return {**told, "status": "conflict", "code": error.code, "told": sentence(error.detail)}
+    return {**told, "status": "saved", "decision": made.pk, "label": made.label}
+
+
+def _newer(at: stage.Desk, lease: Lease) -> int | None:
+    """An open item of a later prediction of the same entity, where the lease's own prediction was withdrawn."""
+    old = lease.item.prediction
+    if lease.item.state != QueueItem.State.WITHDRAWN or not old.entity_id:
+        return None
+    later = QueueItem.objects.claimable().filter(
+        queue=at.queue, model=old.model_id, prediction__entity_id=old.entity_id
+    )
+    return later.filter(prediction__gt=old.pk).order_by("-prediction").values_list("pk", flat=True).first()
+
+
+def _form(given: dict[str, Any]) -> QueryDict:
+    """The answer as the form without script would post it."""
+    data = QueryDict(mutable=True)
+    for name, value in given.items():
+        if name == "codes" and given["answer"].startswith("label:"):
+            data.setlist(f"codes.{given['answer'].removeprefix('label:')}", value)
+        elif name == "codes":
+            data.setlist("codes", value)
+        elif name not in ("token", "instead"):
+            data[name] = value
+    return data

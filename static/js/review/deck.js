@@ -1,0 +1,111 @@
+// Cases as detached pieces of the page: the one in hand and the few claimed ahead of it.
+
+import { post } from "./http.js";
+import { letGo, seize } from "./tabs.js";
+
+const DRY_MS = 15_000;
+
+// A case with its lease, made from a fragment of the server.
+export class Slot {
+  constructor(node) {
+    this.take(node);
+    this.opened = 0;
+    this.activeMs = 0;
+    this.firstInput = null;
+  }
+
+  take(node) {
+    const { token, item, prediction, name, left, span, mode, first } = node.dataset;
+    Object.assign(this, { node, token, item, prediction, name, mode, first: first ?? "" });
+    this.hidden = "hidden" in node.dataset;
+    this.twoKeys = "twoKeys" in node.dataset;
+    this.span = Number(span);
+    this.renewed(Number(left));
+  }
+
+  // The server says how long is left; the computer's clock may be wrong, or be set meanwhile.
+  renewed(left) {
+    this.ends = performance.now() + left * 1000;
+    this.over = false;
+  }
+
+  get left() {
+    return (this.ends - performance.now()) / 1000;
+  }
+}
+
+export function parse(html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  const slots = [...holder.content.querySelectorAll(".slot")].map((node) => new Slot(node));
+  return { slots, end: holder.content.querySelector(".empty") };
+}
+
+export class Deck {
+  constructor({ ahead, onSlots, onTrouble }) {
+    Object.assign(this, { ahead, onSlots, onTrouble });
+    this.slots = [];
+    this.end = null;
+    this.dryAt = -Infinity;
+    this.claiming = false;
+    this.stopped = false;
+  }
+
+  // As many as are wanted ahead; where the queue ran dry not again for a while, unless the person waits.
+  async refill(waiting = false) {
+    const lacking = this.ahead - this.slots.length + (waiting ? 1 : 0);
+    if (this.claiming || this.stopped || lacking < 1) return;
+    if (!waiting && performance.now() - this.dryAt < DRY_MS) return;
+    this.claiming = true;
+    const answer = await post("cards/", { count: String(lacking) });
+    this.claiming = false;
+    if (answer.kind !== "ok") { this.onTrouble(answer, waiting); return; }
+    const { slots, end } = parse(answer.body);
+    if (this.stopped) { this.giveBack(slots, "paused"); return; }
+    for (const slot of slots) seize(`lease:${slot.token}`);
+    this.slots.push(...slots);
+    this.end = end;
+    this.dryAt = end ? performance.now() : -Infinity;
+    this.onSlots();
+  }
+
+  next() {
+    for (;;) {
+      const slot = this.slots.shift();
+      if (slot === undefined || slot.opened || slot.left > 1) return slot ?? null;
+      letGo(`lease:${slot.token}`);
+    }
+  }
+
+  putBack(slot) {
+    this.slots.unshift(slot);
+  }
+
+  // Free what nobody has seen, or what is passed over.
+  async giveBack(slots, reason = "unseen") {
+    const tokens = slots.map((slot) => slot.token).filter(Boolean);
+    if (!tokens.length) return;
+    for (const token of tokens) letGo(`lease:${token}`);
+    const answer = await post("give-back/", { tokens: tokens.join(","), reason });
+    if (answer.kind === "offline" || answer.kind === "broken") setTimeout(() => post("give-back/", { tokens: tokens.join(","), reason }), 3_000);
+  }
+}
+
+// The cases this person has open and no living tab shows: this tab's own first.
+export async function orphans(held, mine) {
+  const own = mine.filter((token) => held.includes(token));
+  const found = [];
+  for (const token of [...own, ...held.filter((one) => !own.includes(one))]) {
+    let free = await seize(`lease:${token}`);
+    for (let tries = 0; !free && own.includes(token) && tries < 3; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      free = await seize(`lease:${token}`);
+    }
+    if (free) found.push(token);
+  }
+  if (!found.length) return [];
+  const answer = await post("cards/", { tokens: found.join(",") });
+  if (answer.kind !== "ok") return [];
+  const { slots } = parse(answer.body);
+  return slots.sort((a, b) => found.indexOf(a.token) - found.indexOf(b.token));
+}

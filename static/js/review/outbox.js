@@ -1,0 +1,186 @@
+// Decisions on their way to the server: kept until it has answered, sent again for as long as that takes.
+//
+// A lease token and its answer name the decision, so sending twice stores once. What is unsent also lies in IndexedDB
+// (the answer and the note, never anything of the case) and goes out after a reload or a restart of the browser.
+
+import { post } from "./http.js";
+import { seize } from "./tabs.js";
+
+const MOST_UNSENT = 20;
+const MOST_SLOW = 120;
+const BATCH = 20;
+const BATCHES = 2;
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 30_000;
+export const SLOW_MS = 1_000;
+
+const FIELDS = ["token", "answer", "note", "codes", "seconds", "first_input", "input", "instead"];
+
+export class Outbox {
+  constructor({ slug, me, tab, onResult, onState }) {
+    Object.assign(this, { slug, me, tab, onResult, onState });
+    this.entries = [];
+    this.failures = 0;
+    this.trouble = "";
+    this.request = "";
+    this.flying = 0;
+  }
+
+  // While something is wrong no more is taken on than can be told and kept.
+  get full() {
+    return this.entries.length >= (this.trouble ? MOST_UNSENT : MOST_SLOW);
+  }
+
+  get count() {
+    return this.entries.length;
+  }
+
+  // What tabs left behind that are gone.
+  async load() {
+    this.store = await openStore().catch(() => null);
+    const found = this.store ? await all(this.store).catch(() => []) : [];
+    for (const entry of found.sort((a, b) => a.at - b.at)) {
+      if (entry.slug !== this.slug || entry.me !== this.me || this.entries.some((one) => one.token === entry.token)) continue;
+      if (entry.tab !== this.tab && !(await seize(`tab:${entry.tab}`))) continue;
+      this.entries.push({ ...entry, sent: false });
+    }
+    this.#told();
+    this.flush();
+  }
+
+  add(entry) {
+    const whole = { ...entry, slug: this.slug, me: this.me, tab: this.tab, at: Date.now(), sent: false };
+    this.entries.push(whole);
+    this.#keep(whole);
+    this.#told();
+    this.flush();
+    setTimeout(() => this.#told(), SLOW_MS + 20);
+    return whole;
+  }
+
+  // Takes an unsent decision back; false where it is on its way or was never here. One that was tried before may have
+  // been stored without our hearing of it: the caller then says that the next answer comes instead.
+  take(entry) {
+    if (entry.sent || !this.entries.includes(entry)) return false;
+    this.#drop(entry);
+    this.#told();
+    return true;
+  }
+
+  // The result of a decision, once there is one.
+  settled(entry) {
+    if (entry.result) return Promise.resolve(entry.result);
+    return new Promise((resolve) => { (entry.waiters ??= []).push(resolve); });
+  }
+
+  async idle() {
+    while (this.entries.length) await this.settled(this.entries.at(-1));
+  }
+
+  retry() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.paused = false;
+    this.flush();
+  }
+
+  flush() {
+    if (this.paused || this.timer) return;
+    while (this.flying < (this.trouble ? 1 : BATCHES)) {
+      const batch = this.entries.filter((entry) => !entry.sent).slice(0, this.single ? 1 : BATCH);
+      if (!batch.length) return;
+      this.#send(batch);
+    }
+  }
+
+  // The page is being left: one last try for what has not gone out.
+  leave() {
+    const waiting = this.entries.filter((entry) => !entry.sent).slice(0, BATCH);
+    if (waiting.length) post("answers/", { answers: waiting.map(wire) }, { json: true, keepalive: true });
+  }
+
+  async #send(batch) {
+    this.flying += 1;
+    for (const entry of batch) { entry.sent = true; entry.attempted = true; }
+    const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
+    const answer = await post("answers/", { answers: batch.map(wire) }, { json: true, id });
+    this.flying -= 1;
+    if (answer.kind === "ok") {
+      Object.assign(this, { failures: 0, trouble: "", single: false });
+      const results = new Map(answer.body.results.map((result) => [result.token, result]));
+      for (const entry of batch) this.#settle(entry, results.get(entry.token), answer.body);
+    } else if (answer.kind === "invalid" && batch.length > 1) {
+      // One of them is at fault; alone each is told apart.
+      this.single = true;
+      for (const entry of batch) entry.sent = false;
+    } else if (answer.kind === "invalid" || answer.kind === "forbidden" || answer.kind === "refused") {
+      const told = answer.body?.told ?? "";
+      for (const entry of batch) this.#settle(entry, { token: entry.token, status: answer.kind === "invalid" ? "invalid" : "conflict", code: answer.kind, errors: { answer: told }, told });
+      if (answer.kind === "forbidden") this.onState({ trouble: "forbidden", count: this.count });
+    } else {
+      for (const entry of batch) entry.sent = false;
+      this.failures += 1;
+      this.request = id;
+      this.trouble = answer.kind;
+      this.paused = answer.kind === "signed-out";
+      const wait = Math.min(FIRST_WAIT_MS * 2 ** (this.failures - 1), LONGEST_WAIT_MS) * (0.5 + Math.random());
+      clearTimeout(this.timer);
+      this.timer = this.paused ? null : setTimeout(() => { this.timer = null; this.flush(); }, wait);
+    }
+    this.#told();
+    this.flush();
+  }
+
+  #settle(entry, result, body = {}) {
+    entry.result = result ?? { token: entry.token, status: "conflict", code: "", told: "" };
+    this.#drop(entry);
+    for (const waiter of entry.waiters ?? []) waiter(entry.result);
+    this.onResult(entry, entry.result, body);
+  }
+
+  #told() {
+    const now = Date.now();
+    const slow = this.entries.filter((entry) => now - entry.at >= SLOW_MS).length;
+    this.onState({ trouble: this.trouble, count: this.count, slow, request: this.request, full: this.full });
+  }
+
+  #drop(entry) {
+    this.entries = this.entries.filter((one) => one !== entry);
+    if (this.store) change(this.store, (rows) => rows.delete(entry.token));
+  }
+
+  #keep(entry) {
+    const { sent, attempted, waiters, result, ...kept } = entry;
+    if (this.store) change(this.store, (rows) => rows.put(kept));
+  }
+}
+
+function wire(entry) {
+  const sent = Object.fromEntries(FIELDS.filter((name) => entry[name] !== undefined).map((name) => [name, entry[name]]));
+  if (entry.opened) sent.opened_ago = ((Date.now() - entry.opened) / 1000).toFixed(1);
+  return sent;
+}
+
+function openStore() {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("reviewhub-outbox", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("decisions", { keyPath: "token" });
+    opening.onsuccess = () => resolve(opening.result);
+    opening.onerror = () => reject(opening.error);
+  });
+}
+
+function all(store) {
+  return new Promise((resolve, reject) => {
+    const asked = store.transaction("decisions").objectStore("decisions").getAll();
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+}
+
+// A private window may refuse to store; the page then keeps what is unsent in itself alone.
+function change(store, act) {
+  try {
+    act(store.transaction("decisions", "readwrite").objectStore("decisions"));
+  } catch { /* told by the warning on leaving */ }
+}

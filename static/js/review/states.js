@@ -1,0 +1,70 @@
+// What the page says: the connection, one notice at a time over the bar, the toast, and the live region.
+
+const place = document.querySelector("[data-notices]");
+const announcer = document.getElementById("announce");
+const toast = document.querySelector("[data-toast]");
+const connection = document.querySelector("[data-connection]");
+const link = document.querySelector(".review-link");
+
+// The first of these that holds is shown: work at risk before advice.
+const ORDER = ["not_saved", "offline", "expired", "invalid", "superseded", "conflict", "ending", "slow"];
+const shown = new Map();
+let current = null;
+
+export function clone(name) {
+  return document.getElementById(`state-${name}`).content.firstElementChild.cloneNode(true);
+}
+
+// Texts by the name of their data attribute; null hides the element.
+export function fill(node, texts) {
+  for (const [name, text] of Object.entries(texts)) {
+    const field = node.querySelector(`[data-${name}]`);
+    if (!field) continue;
+    if (typeof text === "boolean") field.hidden = !text;
+    else { field.textContent = text; field.hidden = false; }
+  }
+  return node;
+}
+
+export function notice(name, texts = {}) {
+  shown.set(name, texts);
+  render(name);
+}
+
+export function unnotice(...names) {
+  for (const name of names) shown.delete(name);
+  render();
+}
+
+export const has = (name) => shown.has(name);
+
+function render(changed = "") {
+  const name = ORDER.find((one) => shown.has(one)) ?? null;
+  if (name === current && name !== changed) return;
+  if (name !== null && name === current) { fill(place.firstElementChild, shown.get(name)); return; }
+  current = name;
+  place.replaceChildren(...(name === null ? [] : [fill(clone(name), shown.get(name))]));
+  if (name !== null && !place.querySelector("[role=alert]")) announce(place.textContent);
+}
+
+export function say(text) {
+  toast.textContent = text;
+}
+
+export function announce(...parts) {
+  announcer.textContent = parts.filter(Boolean).map((part) => part.trim().replace(/\s+/g, " ")).join(" ");
+}
+
+export function connected({ trouble, count, slow, request, full }) {
+  link.dataset.unsent = count;
+  const kind = trouble === "offline" ? "offline" : trouble === "broken" || trouble === "signed-out" ? "not-saved" : slow ? "saving" : "ok";
+  const words = { ok: "connected", saving: `saving ${count}`, offline: `offline, ${count} wait`, "not-saved": `not saved, ${count} wait` };
+  if (link.dataset.kind !== kind || connection.textContent !== words[kind]) {
+    link.dataset.kind = kind;
+    connection.textContent = words[kind];
+  }
+  if (kind === "offline" && count) notice("offline", { waits: `${count} decision${count === 1 ? " waits" : "s wait"}.`, request, full: Boolean(full) });
+  else unnotice("offline");
+  if (trouble === "broken" && count) notice("not_saved", { request });
+  else unnotice("not_saved");
+}

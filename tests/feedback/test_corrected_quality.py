@@ -1,0 +1,201 @@
+"""Live quality beside reviewers' errors: corrected by gold answers of the same screen, and by the blind arm alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feedback import gold, labels, monitoring
+from feedback.estimators import measure
+from feedback.models import Label
+from feedback.monitoring import reviewers as beside
+from feedback.monitoring.days import refresh
+from feedback.monitoring.population import load
+from feedback.raters import Confusion, screens
+from models_registry.models import RegisteredModel
+from review.models import Lease, QueueItem, ReviewDecision
+from tests.conftest import Cast, make_model
+from tests.feedback.cases import make_case, make_item
+from tests.feedback.live_world import BEGIN, World, world
+from tests.feedback.reviewed_by_people import answers
+
+NOW = BEGIN + timedelta(days=31)
+SHARE = 0.3
+
+
+def _label(made: World, *, share: float, copied: float, seed: int = 5) -> None:
+    """Everything drawn is answered at once by people who err, a share of them without seeing the model."""
+    rng = np.random.default_rng(seed)
+    queue, definition = made.model.queues.get(), made.model.definitions.get()
+    drawn = np.flatnonzero(made.drawn)
+    predicted = np.array([made.model.classes.index(row.predicted) for row in made.rows])
+    arm = rng.random(drawn.size)
+    hidden = arm < share
+    own = answers(rng, made.truth[drawn], predicted[drawn], 0.0)
+    led = answers(rng, made.truth[drawn], predicted[drawn], copied)
+    given = np.where(hidden, own, led)
+    items = QueueItem.objects.bulk_create(
+        QueueItem(prediction=made.rows[i], model=made.model, queue=queue, state="decided", kind=made.kinds[i],
+                  blind_share=share, blind_draw=draw)
+        for i, draw in zip(drawn.tolist(), arm.tolist(), strict=True)
+    )  # fmt: skip
+    _answer(items, given.tolist(), hidden.tolist(), definition, share)
+    labels.pull_all()
+    Label.objects.update(created_at=BEGIN + timedelta(hours=1))
+
+
+def _answer(items: list[QueueItem], given: list[int], hidden: list[bool], definition: Any, share: float) -> None:
+    leases = Lease.objects.bulk_create(
+        Lease(token=f"{item.pk:032x}", item=item, holder="r", expires_at=BEGIN) for item in items
+    )
+    ReviewDecision.objects.bulk_create(
+        ReviewDecision(
+            item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer="r", definition=definition,
+            label=item.model.classes[label], decided_at=item.prediction.occurred_at,
+            model_shown_at=None if own else item.prediction.occurred_at,
+            blind_share=share or None, blind_draw=item.blind_draw,
+        ) for item, lease, label, own in zip(items, leases, given, hidden, strict=True)
+    )  # fmt: skip
+
+
+def _gold(model: RegisteredModel, each: int, *, hidden: bool, copied: float, seed: int = 9) -> None:
+    """``each`` answers per cell, on as many predictions of long ago."""
+    rng = np.random.default_rng(seed + hidden)
+    items, truth, shown = [], np.tile(np.repeat([0, 1], each), 2), np.repeat([0, 0, 1, 1], each)
+    for place, (true, says) in enumerate(zip(truth.tolist(), shown.tolist(), strict=True)):
+        name = f"gold-{hidden}-{place}"
+        scores = [0.8, 0.2] if says == 0 else [0.2, 0.8]
+        case = make_case(model, name, review="none", scores=scores, occurred_at=BEGIN - timedelta(days=90))
+        gold.set_gold(prediction=case, value=model.classes[true], actor="erin")
+        item = make_item(case, kind="gold")
+        item.state = "decided"
+        item.save()
+        items.append(item)
+    given = answers(rng, truth, shown, 0.0 if hidden else copied)
+    _answer(items, given.tolist(), [hidden] * len(items), model.definitions.get(), 0.0)
+
+
+def _model() -> RegisteredModel:
+    model, _ = make_model("live")
+    return model
+
+
+def _quality(model: RegisteredModel, **more: Any) -> dict[str, Any]:
+    return monitoring.quality(model=model, start=BEGIN, now=NOW, **more)
+
+
+@pytest.fixture
+def reviewed(db: None) -> World:
+    made = world(_model(), n=3000, days=30)
+    _label(made, share=SHARE, copied=0.25)
+    _gold(made.model, 60, hidden=False, copied=0.25)
+    _gold(made.model, 60, hidden=True, copied=0.25)
+    refresh(made.model, now=NOW)
+    return made
+
+
+def test_labels_are_corrected_by_gold_of_their_own_screen_as_measuring_all_rows_at_once_does(reviewed: World) -> None:
+    found = _quality(reviewed.model)["reviewers"]
+    rows = load(reviewed.model, [(BEGIN.timestamp(), NOW.timestamp())])
+    hidden = dict(ReviewDecision.objects.values_list("prediction", "model_shown_at"))
+    own = np.array([hidden.get(row.pk) is None for row in reviewed.rows])
+    from feedback.estimators.corrected import corrected
+    from feedback.estimators.rows import Rows
+
+    arrivals = monitoring.reading.read(reviewed.model, now=NOW, start=BEGIN, from_rows=True)
+    part = arrivals.part(arrivals.low, arrivals.held)
+    screen = screens(rows.predicted, own, 2)
+    whole = Rows(rows.label, rows.propensity, rows.drawn, part.came, part.comes, screen)
+    for metric in ("accuracy", "recall", "cost", "auto_accepted_error"):
+        expected = corrected(metric, rows.outputs(reviewed.model), whole, gold.confusion_of(reviewed.model))
+        got = found["metrics"][metric]["corrected"]
+        assert got["state"] == expected.state
+        assert got["estimate"] == pytest.approx(expected.point, abs=1e-9)
+        assert (got["low"], got["high"]) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_stored_sums_and_rows_give_the_same(reviewed: World) -> None:
+    stored, fresh = (_quality(reviewed.model, from_rows=rows)["reviewers"] for rows in (False, True))
+    assert stored["gold"] == fresh["gold"]
+    assert stored["labels"] == fresh["labels"]
+    for metric, figures in stored["metrics"].items():
+        for name, figure in figures.items():
+            for key, value in figure.items():
+                assert value == pytest.approx(fresh["metrics"][metric][name][key], abs=1e-8), (metric, name, key)
+
+
+def test_gold_of_the_other_screen_alone_gives_no_figure_and_says_what_is_missing(db: None) -> None:
+    made = world(_model(), n=2000, days=20)
+    _label(made, share=SHARE, copied=0.25)
+    _gold(made.model, 40, hidden=True, copied=0.25)
+    found = _quality(made.model)["reviewers"]
+    assert found["metrics"]["accuracy"]["labels"]["state"] == "ok"
+    assert found["metrics"]["accuracy"]["corrected"]["state"] == "insufficient_data"
+    missing = {(cell["screen"], cell["suggestion"], cell["truth"]): cell["missing"] for cell in found["gold"]}
+    assert set(missing.values()) == {0, 30}
+    assert all(count == (30 if screen == "shown" else 0) for (screen, _, _), count in missing.items())
+
+
+def test_without_gold_there_is_nothing_to_correct_by(db: None) -> None:
+    made = world(_model(), n=1500, days=10)
+    _label(made, share=0.0, copied=0.0)
+    found = _quality(made.model)["reviewers"]
+    assert found["metrics"]["accuracy"]["corrected"]["state"] == "insufficient_data"
+    assert {cell["missing"] for cell in found["gold"]} == {30}
+    assert found["hidden_arm"] is None
+    assert found["metrics"]["accuracy"]["hidden_arm"]["estimate"] is None
+
+
+def test_the_hidden_arm_alone_is_weighed_by_its_share(reviewed: World) -> None:
+    found = _quality(reviewed.model)["reviewers"]
+    figure = found["metrics"]["accuracy"]["hidden_arm"]
+    rows = load(reviewed.model, [(BEGIN.timestamp(), NOW.timestamp())])
+    arm = set(
+        ReviewDecision.objects.filter(model_shown_at=None, blind_share=SHARE).values_list("prediction", flat=True)
+    )
+    mine = np.array([row.pk in arm for row in reviewed.rows])
+    only = np.where(mine, rows.label, -1)
+    expected = measure("accuracy", rows.outputs(reviewed.model), only, rows.propensity * SHARE)
+    assert found["hidden_arm"]["share"] == pytest.approx(SHARE)
+    assert figure["labels"] == len(arm)
+    assert figure["estimate"] == pytest.approx(expected.point, abs=0.01)
+    # Who forgets the share takes the arm for all that was reviewed, and unreviewed rows for none.
+    forgotten = measure("accuracy", rows.outputs(reviewed.model), only, rows.propensity)
+    assert figure["effective_n"] < 2 * expected.effective_n
+    assert abs(forgotten.high - forgotten.low) < abs(figure["high"] - figure["low"])
+
+
+def test_a_window_with_more_labels_than_are_read_begins_later_and_says_so(
+    reviewed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _quality(reviewed.model)["reviewers"]
+    reading = monitoring.reading.read(reviewed.model, now=NOW, start=BEGIN)
+    cut = beside.beside_reviewers(reading, ("accuracy",), beside.About(), now=NOW, most=100)
+    assert whole["window"]["cut"] is None
+    assert cut["window"]["cut"] == 100
+    assert sum(cut["labels"][name] for name in ("shown", "hidden")) <= 100
+    assert cut["metrics"]["accuracy"]["labels"]["labels"] == cut["labels"]["shown"] + cut["labels"]["hidden"]
+
+
+def test_a_share_that_began_within_the_window_counts_from_then_on(db: None) -> None:
+    made = world(_model(), n=2000, days=20)
+    _label(made, share=SHARE, copied=0.0)
+    first = ReviewDecision.objects.order_by("prediction__occurred_at").first()
+    assert first is not None
+    found = _quality(made.model)["reviewers"]["hidden_arm"]
+    assert found["from"] == BEGIN.isoformat()
+
+
+def test_missing_counts_are_those_of_the_fewest_needed() -> None:
+    assert Confusion(np.full((1, 2, 2), 10.0)).missing.tolist() == [[10, 10]]
+
+
+def test_answers_with_the_model_hidden_are_cells_of_their_own(cast: Cast) -> None:
+    _gold(cast.model, 2, hidden=True, copied=0.0)
+    counts = gold.confusion_of(cast.model).counts
+    assert counts.shape == (4, 2, 2)
+    assert counts[:2].sum() == 0
+    assert counts[2:].sum() == 8
