@@ -37,7 +37,6 @@ def explanation(prediction: Prediction, rows: Rows) -> dict[str, Any]:
     # One scale for both tables, so that a bar means the same in either.
     scale = max(figures.scale_of(shown), figures.scale_of(other) if other else 0.0)
     probability = found.space == "probability"
-    masked = sensitive.of_contract(prediction.version.contract.document)
     table = figures.factors(shown, probability=probability, scale=scale)
     return {
         "state": "ready",

@@ -184,9 +184,7 @@ class QueueSettingsForm(forms.Form):
         label=_("The model’s answer is"),
         choices=Mode.choices,
         widget=forms.RadioSelect,
-        help_text=_(
-            "People lean towards what they are shown. The policy’s blind share stays blind in any case."
-        ),
+        help_text=_("People lean towards what they are shown. The policy’s blind share stays blind in any case."),
     )
     required_decisions = forms.IntegerField(
         label=_("People who decide each case"),

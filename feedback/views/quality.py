@@ -11,9 +11,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
-from feedback import charts
+from feedback import charts, disclosure
 from feedback.alerts import visible
-from feedback.disclosure import visible
 from feedback.monitoring import changes, midnight, quality_series, since
 from feedback.monitoring import quality as measure_quality
 from feedback.monitoring.agreement import conflicts
@@ -87,7 +86,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
 def _examples(model: RegisteredModel, start: datetime | None, viewer: Principal) -> list[dict[str, Any]]:
     """Cases whose labels differ, but for those that the viewer may still have to answer."""
     found = conflicts(model=model, start=start)["examples"]
-    seen = visible([int(one["id"]) for one in found], viewer)
+    seen = disclosure.visible([int(one["id"]) for one in found], viewer)
     return [one for one in found if int(one["id"]) in seen]
 
 

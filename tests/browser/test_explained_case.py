@@ -72,8 +72,10 @@ def test_the_panel_says_how_often_why_what_turns_it_and_what_was_alike(world, op
     assert panel.locator(".factors").first.locator("tbody tr").count() == 6
     assert "25 other factors together" in panel.inner_text()
     assert panel.locator(".factor-sentence").inner_text().startswith("Mostly because")
-    assert panel.locator(".flips li").first.inner_text().startswith(
-        "Area (Largest nuclei) at 1,320.5 µm² rather than 1,956 µm²"
+    assert (
+        panel.locator(".flips li")
+        .first.inner_text()
+        .startswith("Area (Largest nuclei) at 1,320.5 µm² rather than 1,956 µm²")
     )
     assert panel.locator(".alike li").count() == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= width
