@@ -188,7 +188,7 @@ GROUPS: dict[str, list[State]] = {
         ),
         State(
             "adjudication", "Between two answers", "colleagues differ; no names",
-            case(kind="adjudication", then=_adjudicated),
+            case(role="lead", kind="adjudication", then=_adjudicated),
         ),
         State("undo-return", "Taken back", "the former answer and note are back", case(then=_taken_back)),
         State("two-keys", "A label chosen", "Enter stores it", case(two_keys=True), {"pressed": 1}),
