@@ -11,7 +11,7 @@ from django.db import transaction
 
 from models_registry.errors import Conflict
 from review import answers, decisions, leases, queue
-from review.models import QueueItem, ReviewDecision
+from review.models import Prediction, QueueItem, ReviewDecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,6 +79,10 @@ def _again(
     lease: Lease, principal: Principal, leads: Iterable[RegisteredModel], answer: dict[str, Any], *, claims: bool
 ) -> ReviewDecision:
     """Store the answer under a later lease of the item: one the person holds already, else one that is claimed now."""
+    # A claim that is being made at this moment may be one's own, ahead: wait for it. The prediction before its item,
+    # in the order in which decisions lock them.
+    Prediction.objects.select_for_update(no_key=True).get(pk=lease.item.prediction_id)
+    QueueItem.objects.select_for_update(no_key=True).get(pk=lease.item_id)
     again = _held(lease)
     if again is None and claims:
         found = queue.claim(
