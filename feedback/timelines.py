@@ -128,6 +128,15 @@ def _explanation(found: Explanation | None) -> Iterator[Event]:
         yield Event(found.computed_at, "explained", "Explanation failed", note=found.reason, tone="bad")
 
 
+_ENDINGS = {
+    Lease.Ending.RELEASED: "Given back",
+    Lease.Ending.EXPIRED: "Lease ran out",
+    Lease.Ending.WITHDRAWN: "Lease ended by withdrawal",
+    Lease.Ending.ESCALATED: "Escalated",
+    Lease.Ending.HANDED_OVER: "Handed over",
+}
+
+
 def _leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
     leases = Lease.objects.filter(item__prediction=prediction).order_by("claimed_at")
     for lease in (
@@ -141,7 +150,7 @@ def _leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
         if lease.model_shown_at is not None and lease.mode != Mode.ASSISTED:
             yield Event(lease.model_shown_at, "shown", "The model was shown", who=lease.holder, tone="person")
         ended = lease.ended_at
-        if ended is not None and lease.ending in (Lease.Ending.RELEASED, Lease.Ending.EXPIRED, Lease.Ending.WITHDRAWN):
+        if ended is not None and lease.ending in _ENDINGS:
             titles = {"released": "Given back", "expired": "Lease ran out", "withdrawn": "Lease ended by withdrawal"}
             yield Event(ended, "released", titles[lease.ending], note=lease.reason, who=lease.holder, tone="person")
 

@@ -18,8 +18,6 @@ from review.models import Comment, Lease, QueueItem, ReviewDecision
 if TYPE_CHECKING:
     from uuid import UUID
 
-LONGEST_REASON = 500
-
 
 def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = "") -> Lease:
     """End the lease and keep the case for the colleague of that pseudonym or user name for HANDOVER_SECONDS.
@@ -42,7 +40,7 @@ def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = 
     values |= {"seconds": settings.REVIEWHUB["HANDOVER_SECONDS"], "ending": Lease.Ending.HANDED_OVER}
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(leases.PASS_ON, {**values, "reason": note[:LONGEST_REASON]})
+            cursor.execute(leases.PASS_ON, {**values, "reason": ""})
             if not cursor.rowcount:
                 raise leases.refusal(token, principal.pseudonym)
         Comment.objects.create(
