@@ -128,7 +128,7 @@ def _explanation(found: Explanation | None) -> Iterator[Event]:
         yield Event(found.computed_at, "explained", "Explanation failed", note=found.reason, tone="bad")
 
 
-_ENDINGS = {
+_ENDINGS: dict[str | None, str] = {
     Lease.Ending.RELEASED: "Given back",
     Lease.Ending.EXPIRED: "Lease ran out",
     Lease.Ending.WITHDRAWN: "Lease ended by withdrawal",
@@ -151,8 +151,7 @@ def _leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
             yield Event(lease.model_shown_at, "shown", "The model was shown", who=lease.holder, tone="person")
         ended = lease.ended_at
         if ended is not None and lease.ending in _ENDINGS:
-            titles = {"released": "Given back", "expired": "Lease ran out", "withdrawn": "Lease ended by withdrawal"}
-            yield Event(ended, "released", titles[lease.ending], note=lease.reason, who=lease.holder, tone="person")
+            yield Event(ended, "released", _ENDINGS[lease.ending], note=lease.reason, who=lease.holder, tone="person")
 
 
 def _views(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
