@@ -10,7 +10,7 @@ import pytest
 from review import decisions, exposure, queue
 from review.models import CaseView
 from tests.conftest import Cast
-from tests.reviewhub.blind_world import COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make
+from tests.reviewhub.blind_world import AROUND, COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make
 
 API = "/api/v1"
 ALL = (*MODEL_MARKS, *COLLEAGUE_MARKS)
@@ -34,7 +34,7 @@ def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode
     assert leaks({"claim": claimed.content.decode()}, ALL) == set()
     held = answers(world, token)
     assert leaks(held, ALL) == set()
-    assert CaseView.objects.filter(viewer=world.alice.pseudonym, what="model").count() == 12
+    assert CaseView.objects.filter(viewer=world.alice.pseudonym, what="model").count() == AROUND
     body = json.dumps({"label": "ok"})
     decided = world.client.post(f"{API}/leases/{token}/decide/", body, "application/json")
     assert decided.status_code == 200
