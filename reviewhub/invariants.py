@@ -140,8 +140,8 @@ INVARIANTS = [
         SELECT 'table ' || name FROM unnest(ARRAY[
             'models_registry_auditevent', 'models_registry_promotion', 'models_registry_datacontract',
             'review_routingdecision', 'review_reviewdecision', 'review_policyversion', 'review_resolution',
-            'feedback_outcomeevent', 'models_registry_gateresult', 'models_registry_evaluation',
-            'review_caseview']) AS name
+            'feedback_outcomeevent', 'feedback_practiceanswer', 'models_registry_gateresult',
+            'models_registry_evaluation', 'review_caseview', 'review_comment']) AS name
         WHERE NOT EXISTS (
             SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass(name) AND t.tgname = name || '_append_only'
                AND t.tgenabled IN ('O', 'A'))

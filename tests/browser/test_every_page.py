@@ -21,6 +21,9 @@ PAGES = {
     "model": "/models/tumours/",
     "quality": "/models/tumours/quality/",
     "delays": "/models/tumours/delays/",
+    "reliance": "/models/tumours/reliance/",
+    "behaviour": "/models/tumours/behaviour/",
+    "me": "/me/",
     "workload": "/models/tumours/workload/",
     "workload-hours": "/models/tumours/workload/?by=hour",
     "labels": "/models/tumours/labels/",
@@ -31,7 +34,7 @@ PAGES = {
     "docs": "/api/v1/docs/",
     "missing": "/models/secrets/",
 }
-FIT_320 = {"quality", "delays", "workload"}
+FIT_320 = {"quality", "delays", "workload", "reliance", "behaviour", "me"}
 SHOTS = os.environ.get("SCREENSHOTS", "")
 
 
