@@ -27,6 +27,7 @@ from models_registry.views.base import page
 from review import cases, decisions, late, leases, queue
 from review.forms import AnswerForm
 from review.models import Lease, QueueItem, ReviewDecision
+from review.veil import Veil
 from review.views import stage
 from review.views.answering import card_html, none_html, not_used, refused, sentence, tokens_of, whole, withdrawn
 
@@ -191,9 +192,10 @@ def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     made = get_object_or_404(rows, pk=pk, item__queue=at.queue, reviewer=at.holder, kind="decision")
     made.item.queue = at.queue
     # An answered case is shown as it was answered: what was hidden then stays hidden here.
+    veil = Veil(model=made.model_shown_at is None)
     context = {
-        "queue": at.queue, "item": made.item, "made": made, "hidden": made.model_shown_at is None, "mode": made.mode,
-        "case": cases.case(made.prediction), "definition": made.definition, "past": True,
+        "queue": at.queue, "item": made.item, "made": made, "hidden": veil.model, "mode": made.mode,
+        "case": cases.case(made.prediction, veil, at.principal), "definition": made.definition, "past": True,
         "folded": at.wishes.why_folded,
         "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
     }  # fmt: skip
