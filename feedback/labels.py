@@ -14,23 +14,34 @@ from django.db import connection, transaction
 LOCK = 0x4C41_4245_4C53
 BATCH = 1000
 
-# A label ends with its decision, and with the agreement it was part of: another's undo leaves the prediction undecided.
-_RETIRE_SUPERSEDED = """
-    UPDATE feedback_label l SET retired_at = clock_timestamp()
-    FROM review_reviewdecision s JOIN review_prediction p ON p.id = s.prediction_id
-    WHERE s.supersedes_id IS NOT NULL AND l.prediction_id = s.prediction_id AND l.source = 'review'
-      AND l.retired_at IS NULL AND (s.supersedes_id = l.decision_id OR p.status <> 'decided')
+# A prediction whose answers settle nothing: one is missing, an adjudicator's too, or it was withdrawn before that.
+_UNSETTLED = """
+    (EXISTS (SELECT FROM review_prediction p WHERE p.id = {of}.prediction_id AND p.status = 'withdrawn' OFFSET 0)
+     OR EXISTS (
+        SELECT FROM review_queueitem w
+        WHERE w.prediction_id = {of}.prediction_id AND w.kind <> 'gold' AND w.state <> 'withdrawn'
+          AND NOT EXISTS (
+              SELECT FROM review_reviewdecision a WHERE a.item_id = w.id AND a.kind = 'decision' AND NOT a.abstained
+                AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = a.id))
+        OFFSET 0))
 """
+# A label ends with its decision, and with the agreement it was part of: another's undo leaves the prediction undecided.
+_RETIRE_SUPERSEDED = f"""
+    UPDATE feedback_label l SET retired_at = clock_timestamp()
+    FROM review_reviewdecision s
+    WHERE s.supersedes_id IS NOT NULL AND l.prediction_id = s.prediction_id AND l.source = 'review'
+      AND l.retired_at IS NULL AND (s.supersedes_id = l.decision_id OR {_UNSETTLED.format(of="s")})
+"""  # noqa: S608
 # One answer of a decided prediction is its label: the adjudicator's, else the last of those that agreed, with which it
 # was settled. What only took part in that feeds none. Every gold answer is kept, as retired.
-_FRESH_DECISIONS = """
+_FRESH_DECISIONS = f"""
     SELECT d.id FROM review_reviewdecision d
     JOIN review_queueitem i ON i.id = d.item_id
     WHERE d.kind = 'decision' AND NOT d.abstained
       AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
       AND NOT EXISTS (SELECT FROM feedback_label l WHERE l.decision_id = d.id)
       AND (i.kind = 'gold' OR (
-          EXISTS (SELECT FROM review_prediction p WHERE p.id = d.prediction_id AND p.status = 'decided' OFFSET 0)
+          NOT {_UNSETTLED.format(of="d")}
           AND NOT EXISTS (
               SELECT FROM review_reviewdecision o JOIN review_queueitem j ON j.id = o.item_id
               WHERE o.prediction_id = d.prediction_id AND j.kind <> 'gold' AND o.kind = 'decision' AND NOT o.abstained
@@ -38,7 +49,7 @@ _FRESH_DECISIONS = """
                 AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = o.id)
               OFFSET 0)))
     ORDER BY d.id LIMIT %(limit)s
-"""
+"""  # noqa: S608
 # What settled the prediction before gives way. A gold answer is retired from the start: it tells of its reviewer, and
 # what is true of its prediction is known.
 _RETIRE_BEFORE_DECISIONS = """

@@ -10,20 +10,33 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 
 from feedback.datasets import HOLDOUT, split_of
 from feedback.models import DatasetSnapshot, Label, OutcomeEvent, TrainingRun
 from models_registry import wording
+from review import veiled
 from review.cases import chance
-from review.models import Explanation, Lease, Prediction, Resolution, ReviewDecision, RoutingDecision
+from review.models import CaseView, Explanation, Lease, Mode, Prediction, Resolution, ReviewDecision, RoutingDecision
+from review.veil import NOTHING, Veil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from models_registry.access import Principal
+
 # Events of one clock tick are told in the order in which one causes the next.
-ORDER = ("occurred", "received", "routed", "claimed", "explained", "decided", "undone", "resolved", "outcome", "label")
-MAX_RUNS = 20
+ORDER = (
+    "occurred", "received", "routed", "claimed", "explained", "first", "shown", "seen", "decided", "undone", "resolved",
+    "outcome", "label",
+)  # fmt: skip
+MAX_RUNS, MAX_VIEWS = 20, 100
+HIDDEN = "hidden until you have answered"
+SEEN: dict[str, str] = {CaseView.What.MODEL: "the model’s answer", CaseView.What.COLLEAGUES: "what others answered"}
+SEEN_AT: dict[str, str] = {
+    CaseView.Where.PAGE: "on a page", CaseView.Where.API: "over the API", CaseView.Where.REVIEW: "in review",
+    CaseView.Where.EXPORT: "in an export",
+}  # fmt: skip
 
 
 @dataclass
@@ -41,19 +54,25 @@ class Event:
     gap: str = ""
 
 
-def timeline(prediction: Prediction) -> list[Event]:
-    """The events of a prediction in the order of their times, each with its distance to the one before."""
+def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | None = None) -> list[Event]:
+    """The events of a prediction in the order of their times, each with its distance to the one before.
+
+    Without those that tell this viewer what the veil hides; of a gold item only what would be told of an audit.
+    """
+    shown = veiled.row(prediction, veil)
+    explained = None if veil.model else getattr(prediction, "explanation", None)
     events = [
-        *_arrival(prediction),
-        *_routing(getattr(prediction, "routing", None)),
-        *_explanation(getattr(prediction, "explanation", None)),
-        *_leases(prediction),
-        *_decisions(prediction),
-        *_resolutions(prediction),
-        *_outcomes(prediction),
-        *_labels(prediction),
-        *_training(prediction),
+        *_arrival(shown, hidden=veil.model),
+        *_routing(_routed(shown, veil), hidden=veil.model),
+        *([] if veil.gold else _explanation(explained)),
+        *_leases(prediction, viewer if veil.gold else None),
+        *_views(prediction, viewer if veil.gold else None),
+        *_decisions(prediction, veil, viewer),
     ]
+    if not veil.labels:
+        events += [
+            *_resolutions(prediction), *_outcomes(prediction), *_labels(prediction), *_training(prediction)
+        ]  # fmt: skip
     events.sort(key=lambda event: (event.at, ORDER.index(event.kind) if event.kind in ORDER else len(ORDER)))
     for before, event in pairwise(events):
         seconds = (event.at - before.at).total_seconds()
@@ -61,31 +80,42 @@ def timeline(prediction: Prediction) -> list[Event]:
     return events
 
 
-def _arrival(prediction: Prediction) -> Iterator[Event]:
+def _routed(shown: Prediction, veil: Veil) -> RoutingDecision | None:
+    found = veiled.routing(getattr(shown, "routing", None), veil)
+    if found is not None and veil.gold:
+        found.routed_at = shown.received_at
+    return found
+
+
+def _arrival(prediction: Prediction, *, hidden: bool) -> Iterator[Event]:
     seconds = (prediction.received_at - prediction.occurred_at).total_seconds()
     if abs(seconds) >= 0.001:
         yield Event(prediction.occurred_at, "occurred", "The case occurred", [("told as", "occurred_at of the caller")])
     version = f"version {prediction.version.version}"
-    said = f"{prediction.predicted}, score {prediction.confidence:.3g}"
+    said = HIDDEN if hidden else f"{prediction.predicted}, score {prediction.confidence:.3g}"
     yield Event(
         prediction.received_at, "received", "Received by POST", [("answer", said), ("by", version)], tone="model"
     )
 
 
-def _routing(routing: RoutingDecision | None) -> Iterator[Event]:
+def _routing(routing: RoutingDecision | None, *, hidden: bool) -> Iterator[Event]:
     if routing is None:
         return
     review = {"gate": "to a person, the caller waits", "audit": "the caller goes on, a person checks"}
     title = f"Routed: {review.get(routing.review, 'no review')}"
     reasons = ", ".join(str(reason).replace("_", " ") for reason in routing.reasons) or "none"
-    facts = [
-        ("policy", f"number {routing.policy.number}" if routing.policy else "none active"),
-        ("disposition", routing.disposition),
-        ("reasons", reasons),
-        ("propensity", f"{routing.propensity:.4g} (gate {routing.p_gate:.4g})"),
-        ("draw", f"{routing.draw:.4f}, {'below' if routing.draw < routing.propensity else 'not below'} the propensity"),
-    ]
-    yield Event(routing.routed_at, "routed", title, facts, note=chance(routing.propensity), tone="model")
+    facts = [("policy", f"number {routing.policy.number}" if routing.policy else "none active")]
+    if hidden:
+        yield Event(routing.routed_at, "routed", title, [*facts, ("why", HIDDEN)], tone="model")
+        return
+    facts += [("disposition", routing.disposition), ("reasons", reasons)]
+    note = ""
+    if routing.propensity is not None:
+        side = "below" if routing.draw < routing.propensity else "not below"
+        facts.append(("propensity", f"{routing.propensity:.4g} (gate {routing.p_gate:.4g})"))
+        facts.append(("draw", f"{routing.draw:.4f}, {side} the propensity"))
+        note = chance(routing.propensity)
+    yield Event(routing.routed_at, "routed", title, facts, note=note, tone="model")
 
 
 def _explanation(found: Explanation | None) -> Iterator[Event]:
@@ -98,22 +128,54 @@ def _explanation(found: Explanation | None) -> Iterator[Event]:
         yield Event(found.computed_at, "explained", "Explanation failed", note=found.reason, tone="bad")
 
 
-def _leases(prediction: Prediction) -> Iterator[Event]:
-    for lease in Lease.objects.filter(item__prediction=prediction).order_by("claimed_at"):
-        yield Event(lease.claimed_at, "claimed", "Claimed", who=lease.holder, tone="person")
+def _leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
+    leases = Lease.objects.filter(item__prediction=prediction).order_by("claimed_at")
+    for lease in (
+        leases if only is None else leases.filter(item__state="open", item__kind="gold", holder=only.pseudonym)
+    ):
+        facts = [("mode", Mode(lease.mode).label)]
+        yield Event(lease.claimed_at, "claimed", "Claimed", facts, who=lease.holder, tone="person")
+        if lease.first_answer_at is not None and only is None:
+            title = "First answer, before the model was shown"
+            yield Event(lease.first_answer_at, "first", title, who=lease.holder, tone="person")
+        if lease.model_shown_at is not None and lease.mode != Mode.ASSISTED:
+            yield Event(lease.model_shown_at, "shown", "The model was shown", who=lease.holder, tone="person")
         ended = lease.ended_at
         if ended is not None and lease.ending in (Lease.Ending.RELEASED, Lease.Ending.EXPIRED, Lease.Ending.WITHDRAWN):
-            title = {"released": "Given back", "expired": "Lease ran out", "withdrawn": "Lease ended by withdrawal"}
-            yield Event(ended, "released", title[lease.ending], note=lease.reason, who=lease.holder, tone="person")
+            titles = {"released": "Given back", "expired": "Lease ran out", "withdrawn": "Lease ended by withdrawal"}
+            yield Event(ended, "released", titles[lease.ending], note=lease.reason, who=lease.holder, tone="person")
 
 
-def _decisions(prediction: Prediction) -> Iterator[Event]:
+def _views(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
+    """Who saw it beside any lease: of a viewer's sights of one kind the first, as they may look often."""
+    views = CaseView.objects.filter(prediction=prediction)
+    if only is not None:
+        views = views.filter(viewer=only.pseudonym, at__gte=veiled.asked_at(prediction))
+    first = views.values("viewer", "what", "where", "detail").annotate(first=Min("at"), times=Count("pk"))
+    told: dict[tuple[str, str], Event] = {}
+    for row in first.order_by("first")[:MAX_VIEWS]:
+        key = (row["viewer"], row["where"] if row["what"] != CaseView.What.SENSITIVE else f"{row['detail']} revealed")
+        title = f"Looked at {SEEN_AT[row['where']]}"
+        if row["what"] == CaseView.What.SENSITIVE:
+            title = "Asked for a value that is hidden by policy"
+        event = told.setdefault(key, Event(row["first"], "seen", title, who=row["viewer"], tone="person"))
+        if row["what"] in SEEN:
+            event.facts.append(("saw", SEEN[row["what"]]))
+        if row["what"] == CaseView.What.SENSITIVE:
+            event.facts.append(("value of", row["detail"]))
+        if row["times"] > 1 and row["what"] != CaseView.What.MODEL:
+            event.facts.append(("times", str(row["times"])))
+    yield from told.values()
+
+
+def _decisions(prediction: Prediction, veil: Veil, viewer: Principal | None) -> Iterator[Event]:
     rows = ReviewDecision.objects.filter(prediction=prediction).select_related("superseded_by", "supersedes")
-    for row in rows.order_by("id"):
+    for row in veiled.decisions(rows, veil, viewer):
+        who = "" if veil.names and not (viewer is not None and veiled.is_own(row, viewer)) else row.reviewer
         if row.kind == ReviewDecision.Kind.UNDO:
             taken_back = row.supersedes.label if row.supersedes else None
             facts = [("took back", taken_back or "can’t tell")]
-            yield Event(row.decided_at, "undone", "Undone", facts, who=row.reviewer, tone="person")
+            yield Event(row.decided_at, "undone", "Undone", facts, who=who, tone="person")
             continue
         facts = []
         if row.reason_codes:
@@ -122,11 +184,20 @@ def _decisions(prediction: Prediction) -> Iterator[Event]:
             facts.append(("time with the case", wording.span((row.decided_at - row.claimed_at).total_seconds())))
         if row.seconds_active is not None:
             facts.append(("active", wording.span(row.seconds_active)))
+        if row.first_answer is not None:
+            facts.append(("first answer", row.first_answer))
+        facts.append(("model", _sight(row)))
         facts.append(("explanation", "was shown" if row.explanation_shown else "was not shown"))
         stands = not hasattr(row, "superseded_by")
         title = "Can’t tell" if row.abstained else f"Decided: {row.label}"
         title += "" if stands else " (no longer stands)"
-        yield Event(row.decided_at, "decided", title, facts, note=row.rationale, who=row.reviewer, tone="person")
+        yield Event(row.decided_at, "decided", title, facts, note=row.rationale, who=who, tone="person")
+
+
+def _sight(row: ReviewDecision) -> str:
+    if row.model_shown_at is None:
+        return "was not shown"
+    return f"was shown {wording.span((row.decided_at - row.model_shown_at).total_seconds())} before"
 
 
 def _resolutions(prediction: Prediction) -> Iterator[Event]:

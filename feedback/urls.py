@@ -63,6 +63,7 @@ urlpatterns: list[Any] = [
     path("", home_page.home, name="home"),
     path("predictions/", prediction_pages.predictions, name="predictions"),
     path("predictions/<int:pk>/", prediction_pages.prediction, name="prediction"),
+    path("predictions/<int:pk>/reveal/", prediction_pages.reveal, name="reveal-feature"),
     path("models/<slug:slug>/", model_pages.model, name="model"),
     path("models/<slug:slug>/versions/<str:version>/promote/", model_pages.promote, name="promote"),
     path("models/<slug:slug>/rollback/", model_pages.rollback, name="rollback"),

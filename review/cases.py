@@ -5,6 +5,7 @@ Reads only. The review page and a prediction's own page show the same thing, so 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -90,19 +91,25 @@ def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDeci
         "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
         "explanation": explained.explanation(prediction, named),
         "similar": explained.alike(prediction, named, profile),
+<<<<<<< HEAD
         "context": drawings.shown(prediction.payload.context, masked),
+=======
+        "context": drawings.shown(
+            prediction.payload.context, sensitive.of_contract(prediction.version.contract.document)
+        ),
+>>>>>>> main
         "why": why(routing),
     }
 
 
 def badges(prediction: Prediction, routing: RoutingDecision | None, rows: Mapping[str, dict[str, Any]]) -> list[str]:
-    """What is too old or unusual about the inputs, in words: as routing found it, and as the times that were sent say."""
+    """What is too old or unusual about the inputs, in words, as routing found it and as the times sent say."""
     payload, contract = prediction.payload, prediction.version.contract.document
     stale = stale_groups(contract, payload.as_of, payload.feature_sets, prediction.received_at)
     groups = {group for group, old in stale.items() if old}
     told = [code.partition(":")[::2] for code in (routing.reasons if routing else []) if code.startswith(PREFIXES)]
     groups |= {name for kind, name in told if kind == "stale"}
-    unusual = [str(rows[name]["label"]) if name in rows else name.replace("_", " ") for kind, name in told
+    unusual = [str(rows[name]["title"]) if name in rows else name.replace("_", " ") for kind, name in told
                if kind == "unusual"]  # fmt: skip
     found = [f"inputs are stale: {group}" for group in sorted(groups)]
     return found + ([f"unusual: {', '.join(unusual)}"] if unusual else [])
@@ -149,6 +156,11 @@ def _groups(
         if hidden:
             row |= {"text": sensitive.MASK, "missing": False, "hidden": True}
         grouped.setdefault(feature.get("group") or UNGROUPED, []).append(row)
+    labels = Counter(row["label"] for rows in grouped.values() for row in rows)
+    for row in (row for rows in grouped.values() for row in rows):
+        # Two groups may have a feature of one label; outside its group it needs both to be told apart.
+        both = labels[row["label"]] > 1 and row["group"]
+        row["title"] = f"{row['label']} ({row['group']})" if both else row["label"]
     return [{"name": name, "rows": rows} for name, rows in grouped.items()]
 
 
@@ -164,6 +176,7 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         "hidden": False,
         "strip": None,
         "words": "",
+        "short": "",
         "unusual": False,
         "outside": False,
         "side": "",
@@ -182,7 +195,7 @@ def _row(feature: dict[str, Any], given: Any, profile: ReferenceProfile | None) 
         if quantiles is not None:
             found = figures.strip(float(given), quantiles)
             row |= {"strip": found, "words": found.words, "unusual": found.unusual}
-            row |= {"outside": found.outside, "side": found.side}
+            row |= {"outside": found.outside, "side": found.side, "short": found.short}
     return row
 
 

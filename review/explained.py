@@ -10,7 +10,11 @@ from typing import Any
 
 from models_registry import wording
 from models_registry.models import Calibration, ReferenceProfile
+<<<<<<< HEAD
 from review import arrays, figures, likeness, sentences, similar
+=======
+from review import arrays, figures, likeness, sensitive, sentences, similar
+>>>>>>> main
 from review.models import Explanation, Prediction
 
 Rows = Mapping[str, dict[str, Any]]
@@ -43,7 +47,16 @@ def explanation(prediction: Prediction, rows: Rows) -> dict[str, Any]:
         "state": "ready",
         "row": found,
         "label": label,
+<<<<<<< HEAD
         "drawing": arrays.factors(prediction.payload.context, found.contributions, label, hidden),
+=======
+        "drawing": arrays.factors(
+            prediction.payload.context,
+            found.contributions,
+            label,
+            sensitive.of_contract(prediction.version.contract.document),
+        ),
+>>>>>>> main
         "sentence": sentences.mostly(table["rows"], label),
         "contrast": contrast and _contrast(contrast, other, probability, scale),
         "other": None if len(prediction.model.classes) > 2 else _other(prediction, label),
@@ -72,7 +85,7 @@ def alike(prediction: Prediction, rows: Rows, profile: ReferenceProfile | None) 
             contract, profile.document["features"] if profile else {}, prediction.payload.features, theirs, DIFFERING
         )
         differs = [
-            {"label": rows[name]["label"], "text": wording.value(theirs.get(name), features[name])}
+            {"label": rows[name]["title"], "text": wording.value(theirs.get(name), features[name])}
             for name in names
             if name in rows and not rows[name].get("hidden")
         ]
@@ -83,7 +96,8 @@ def alike(prediction: Prediction, rows: Rows, profile: ReferenceProfile | None) 
 def _shown(one: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
     """A contribution with the row of its feature; one that the contract does not know stands for itself."""
     feature = {"name": one["feature"]}
-    plain = {"label": wording.label_of(feature), "text": wording.value(one.get("value"), feature), "group": ""}
+    label = wording.label_of(feature)
+    plain = {"label": label, "title": label, "text": wording.value(one.get("value"), feature), "group": ""}
     return {**rows.get(one["feature"], plain), "feature": one["feature"], "contribution": one["contribution"]}
 
 
@@ -102,7 +116,7 @@ def _flips(found: list[dict[str, Any]] | None, rows: Rows) -> list[dict[str, Any
     if found is None:
         return None
     return [
-        {**one, "name": rows[one["feature"]]["label"], "now": rows[one["feature"]]["text"],
+        {**one, "name": rows[one["feature"]]["title"], "now": rows[one["feature"]]["text"],
          "then": _value(one["value"], rows[one["feature"]]["unit"])}
         for one in found
         if one["feature"] in rows and not rows[one["feature"]].get("hidden")

@@ -18,12 +18,16 @@ LOW, HIGH = 0.05, 0.95
 RAIL_START, RAIL_END = 8.0, 92.0
 MARGIN = 3.0
 SHOWN_FACTORS = 5
+OF_CASES = " of training cases"
 SHOWN_CLASSES = 3
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A value against its reference: ``x`` of the dot, core (quartiles) and median on the rail, words, high or low."""
+    """A value against its reference: ``x`` of the dot, core (quartiles) and median on the rail, words, high or low.
+
+    ``short`` are the words where a heading says already that they speak of training cases.
+    """
 
     x: str
     core_start: str
@@ -33,6 +37,7 @@ class Strip:
     unusual: bool
     outside: bool
     side: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,14 @@ def strip(value: float, quantiles: Quantiles) -> Strip:
         x = RAIL_START + (v - low) / (high - low) * (RAIL_END - RAIL_START)
         return percent(min(100 - MARGIN, max(MARGIN, x)))
 
+    words = _words(rank, outside, value < quantiles.values[0])
     return Strip(
         x=place(value),
         core_start=place(quantiles.at(0.25)),
         core_end=place(quantiles.at(0.75)),
         middle=place(quantiles.at(0.5)),
-        words=_words(rank, outside, value < quantiles.values[0]),
+        words=words,
+        short=words.removesuffix(OF_CASES),
         unusual=outside or rank < LOW or rank > HIGH,
         outside=outside,
         side="high" if rank > 0.5 else "low",
@@ -107,10 +114,10 @@ def _words(rank: float, outside: bool, below: bool) -> str:
     if outside:
         return f"{'below' if below else 'above'} all, outside what the model was trained on"
     if rank >= 0.55:
-        return f"higher than {min(99, round(100 * rank))} % of training cases"
+        return f"higher than {min(99, round(100 * rank))} %{OF_CASES}"
     if rank <= 0.45:
-        return f"lower than {min(99, round(100 * (1 - rank)))} % of training cases"
-    return "about the middle of training cases"
+        return f"lower than {min(99, round(100 * (1 - rank)))} %{OF_CASES}"
+    return f"about the middle{OF_CASES}"
 
 
 def score_bars(classes: Sequence[str], scores: Sequence[float]) -> list[dict[str, Any]]:

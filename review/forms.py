@@ -7,9 +7,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from review import policy_fields
+from review.models import Mode
+from review.models.queue import MOST_DECISIONS
+from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
 
 if TYPE_CHECKING:
     from models_registry.errors import Fault
@@ -172,6 +175,34 @@ class PolicyForm(forms.Form):
         for fault in faults:
             field = next((name for start, name in _POLICY_PLACES.items() if fault.pointer.startswith(start)), None)
             self.add_error(field, fault.message if field else f"{fault.pointer}: {fault.message}")
+
+
+class QueueSettingsForm(forms.Form):
+    """How a queue is worked, as its owners set it."""
+
+    mode = forms.ChoiceField(
+        label=_("The model’s answer is"),
+        choices=Mode.choices,
+        widget=forms.RadioSelect,
+        help_text=_("People lean towards what they are shown. The policy’s blind share stays blind in any case."),
+    )
+    required_decisions = forms.IntegerField(
+        label=_("People who decide each case"),
+        min_value=1,
+        max_value=MOST_DECISIONS,
+        help_text=_("None of them sees the others’ answers. Where they differ, somebody else decides between them."),
+    )
+    lease_seconds = forms.IntegerField(
+        label=_("Seconds to answer"),
+        min_value=SHORTEST_LEASE,
+        max_value=LONGEST_LEASE,
+        help_text=_("Then the case goes to others. Whoever is at work on it keeps it longer without asking."),
+    )
+    two_keys = forms.BooleanField(
+        label=_("A label key selects, Enter commits"),
+        required=False,
+        help_text=_("For cases where a slip of the finger would be expensive."),
+    )
 
 
 class KillSwitchForm(forms.Form):

@@ -13,6 +13,9 @@ from review.models import ReviewQueue
 if TYPE_CHECKING:
     from models_registry.access import Principal
 
+# Seconds.
+SHORTEST_LEASE, LONGEST_LEASE = 30, 86_400
+
 
 def change(*, queue: ReviewQueue, principal: Principal, **settings: Any) -> ReviewQueue:
     """Set what is given of ``mode``, ``required_decisions``, ``two_keys`` and ``lease_seconds``.
@@ -22,7 +25,7 @@ def change(*, queue: ReviewQueue, principal: Principal, **settings: Any) -> Revi
     the number of people who decide it.
     """
     models = list(queue.models.all())
-    if not models or not all("admin" in principal.abilities(model) for model in models):
+    if not may_change(queue, principal):
         raise Forbidden("a queue's settings are for who owns every model of it")
     with transaction.atomic():
         row = ReviewQueue.objects.select_for_update(no_key=True).get(pk=queue.pk)
@@ -33,3 +36,9 @@ def change(*, queue: ReviewQueue, principal: Principal, **settings: Any) -> Revi
             record(actor=principal.name, action="queue.changed", subject=row.slug, model=models[0], detail=detail)
     queue.refresh_from_db()
     return queue
+
+
+def may_change(queue: ReviewQueue, principal: Principal) -> bool:
+    """Whether the principal owns every model of the queue. Reads the prefetched ``models``."""
+    models = list(queue.models.all())
+    return bool(models) and all("admin" in principal.abilities(model) for model in models)

@@ -125,10 +125,9 @@ def resolve_overdue(*, limit: int) -> int:
             .select_for_update(skip_locked=True, no_key=True, of=("self",))[:limit]
         )
         QueueItem.objects.filter(pk__in=[item.pk for item in items]).update(hold_until=None)
-        fallbacks = Resolution.objects.filter(
-            prediction__in=[i.prediction_id for i in items], by=Resolution.By.FALLBACK
-        )
-        answered = set(fallbacks.values_list("prediction_id", flat=True))
+        fallbacks = Resolution.objects.filter(by=Resolution.By.FALLBACK)
+        ours = fallbacks.filter(prediction__in=[item.prediction_id for item in items])
+        answered = set(ours.values_list("prediction_id", flat=True))
         resolve_many(
             [
                 Draft(
@@ -153,9 +152,10 @@ def current(prediction: Prediction) -> dict[str, Any]:
     """
     newest = max(prediction.resolutions.all(), key=lambda resolution: resolution.pk, default=None)
     if newest is not None and newest.decision_id is not None:
-        undone = {row.supersedes_id for row in prediction.decisions.all() if row.kind == ReviewDecision.Kind.UNDO}
-        if newest.decision_id in undone or prediction.status != Prediction.Status.DECIDED:
-            # A hold that only this decision, or this and others that agreed, had answered.
+        undone = [row for row in prediction.decisions.all() if row.kind == ReviewDecision.Kind.UNDO]
+        unsettled = prediction.status != Prediction.Status.DECIDED and any(u.pk > newest.decision_id for u in undone)
+        if unsettled or newest.decision_id in {row.supersedes_id for row in undone}:
+            # A hold that only this decision, or this and others that agreed with it, had answered.
             newest = None
     if newest is None:
         return {"state": "pending", "label": None, "disposition": "hold", "by": None, "at": None}

@@ -24,8 +24,8 @@ Row = Mapping[str, Any]
 def mostly(rows: Sequence[Row], label: str) -> str:
     """The strongest factors in one sentence; ``rows`` as the factor table has them, strongest first.
 
-    >>> amount = {"label": "Amount", "text": "9 EUR", "contribution": 0.5, "unusual": True, "side": "high"}
-    >>> country = {"label": "Country", "text": "DE", "contribution": -0.2}
+    >>> amount = {"title": "Amount", "text": "9 EUR", "contribution": 0.5, "unusual": True, "side": "high"}
+    >>> country = {"title": "Country", "text": "DE", "contribution": -0.2}
     >>> mostly([amount, country], "fraud")
     'Mostly because amount is unusually high; country speaks against.'
     >>> mostly([country], "fraud")
@@ -60,10 +60,10 @@ def _because(row: Row) -> str:
 def name(row: Row) -> str:
     """A feature's label inside a sentence: its first letter small, unless it is an abbreviation.
 
-    >>> name({"label": "Amount"}), name({"label": "IBAN"}), name({"label": "x"})
+    >>> name({"title": "Amount"}), name({"title": "IBAN"}), name({"title": "x"})
     ('amount', 'IBAN', 'x')
     """
-    label = str(row["label"])
+    label = str(row["title"])
     return label if len(label) > 1 and label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
@@ -94,8 +94,8 @@ def frequency(bins: Sequence[Mapping[str, Any]], label: str, score: float) -> di
         "share": wording.share(found["share"]),
         "low": round(100 * found["share_low"]),
         "high": round(100 * found["share_high"]),
-        "from": wording.number(found["low"], 2),
-        "to": wording.number(min(found["high"], 1.0), 2),
+        "from": f"{found['low']:.2f}",
+        "to": f"{min(found['high'], 1.0):.2f}",
         "differs": abs(found["share"] - found["k"] / found["n"]) > SAME,
         "reported": found["basis"] == "reported",
     }

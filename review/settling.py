@@ -28,10 +28,10 @@ def refuse_undo(decision: ReviewDecision, prediction: Prediction) -> None:
     """Raise Conflict where the answer cannot be taken back because of what became of its prediction."""
     if prediction.status == Status.WITHDRAWN:
         raise Conflict("the prediction was withdrawn", code="withdrawn")
-    if decision.item.kind not in (QueueItem.Kind.ADJUDICATION, QueueItem.Kind.GOLD) and not decision.abstained:
-        if adjudication.is_answered(prediction):
-            message = "somebody has decided between the answers since; that decision must be undone first"
-            raise Conflict(message, code="superseded")
+    taken_up = decision.item.kind not in (QueueItem.Kind.ADJUDICATION, QueueItem.Kind.GOLD) and not decision.abstained
+    if taken_up and adjudication.is_answered(prediction):
+        message = "somebody has decided between the answers since; that decision must be undone first"
+        raise Conflict(message, code="superseded")
 
 
 def unsettle(prediction: Prediction, undone: ReviewDecision) -> None:

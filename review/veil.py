@@ -8,7 +8,7 @@ blind-reviewers.md has the whole table. Reads only, a fixed number of queries fo
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -97,10 +97,12 @@ def veils(principal: Principal, predictions: Iterable[Prediction]) -> dict[int, 
     return found | {row.pk: UNROUTED for row in waiting if row.model_id in may_hide}
 
 
-def is_bound(principal: Principal, model: Any) -> bool:
-    """Whether what this principal sees of the model's predictions is a reviewer's sight, to be recorded."""
-    abilities = principal.abilities(model)
-    return "review" in abilities and (principal.key is None or not {"ingest", "admin"} & abilities)
+def reviewed_models(principal: Principal) -> set[int]:
+    """The models of which what this principal sees is a reviewer's sight: those that a person reviews, or a key
+    that is no system of its own."""
+    if principal.key is not None and {"ingest", "admin"} & principal.abilities():
+        return set()
+    return set(principal.models("review").values_list("pk", flat=True))
 
 
 def without_gold(rows: QuerySet[Prediction], principal: Principal) -> QuerySet[Prediction]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models_registry.access import Principal
-    from review.models import Prediction, ReviewDecision
+    from review.models import Prediction, Resolution, ReviewDecision
     from review.veil import Veil
 
 # Of a prediction whose model is hidden: what the caller sent but for the scores, and where it stands.
@@ -49,6 +49,13 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
         kept = _WITHOUT_MODEL | ({"disposition"} if body["review"] == "gate" and not veil.gold else set())
         shown = {name: value if name in kept else _blank(value) for name, value in shown.items()}
     return shown
+
+
+def resolution(body: dict[str, Any], found: Resolution, veil: Veil) -> dict[str, Any]:
+    """An entry of the feed as this viewer may see it."""
+    if veil.model or (veil.colleagues and body["by"] == "person"):
+        return {**body, **_UNSAID, "decision": None}
+    return {**body, "at": asked_at(found.prediction)} if veil.gold else body
 
 
 def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:

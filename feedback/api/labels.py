@@ -14,7 +14,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.views import APIView
 
-from feedback import datasets, labels
+from feedback import datasets, disclosure, labels
 from feedback.delimited import as_csv
 from models_registry import access
 from models_registry.api.base import caller, known_parameters
@@ -56,7 +56,11 @@ class NdjsonToo(Ndjson):
 
 
 class Labels(APIView):
-    """All standing labels after a cursor. ``X-Next-After`` and ``Link`` carry the cursor for the next time."""
+    """All standing labels after a cursor. ``X-Next-After`` and ``Link`` carry the cursor for the next time.
+
+    Left out for a person who reviews: cases that they may still have to answer. Empty for a person who is no owner:
+    sensitive features.
+    """
 
     scopes = {"get": "export"}
     renderer_classes = [Csv, Ndjson, NdjsonToo]
@@ -72,7 +76,8 @@ class Labels(APIView):
     )
     def get(self, request: Request, slug: str) -> HttpResponseBase:
         known_parameters(request, "after", "limit", "kinds", "format")
-        model = access.model_for(caller(request), slug, "export")
+        principal = caller(request)
+        model = access.model_for(principal, slug, "export")
         after, limit = _number(request, "after", 0, None), _number(request, "limit", LONGEST, LONGEST)
         mapping = _mapping(request, model)
         # What was accepted before this request is in the answer, whether or not a worker has come by.
@@ -84,6 +89,9 @@ class Labels(APIView):
         rows = datasets.rows_of(model, after=after, upto=upto, now=now, columns=columns)
         if mapping is not None:
             rows = chain(rows, datasets.implicit_rows(model, mapping, columns=columns, now=now))
+        masked = disclosure.masked_columns(model, principal)
+        empty = {column.name: None for column in columns if column.feature in masked}
+        rows = ({**row, **empty} for row in disclosure.exported(rows, principal))
         form = request.accepted_renderer
         lines = as_csv([column.name for column in columns], rows) if form.format == "csv" else as_ndjson(rows)
         response = StreamingHttpResponse(lines, content_type=f"{form.media_type}; charset=utf-8")

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback.api.bodies import PREVIEW_ANSWER
+from feedback.disclosure import visible
 from feedback.whatif import LAST, MOST, preview_document, what_if
 from models_registry.access import model_for
 from models_registry.api.base import caller, known_parameters
@@ -45,7 +46,11 @@ class PolicyPreview(APIView):
         found = what_if(
             model=model, document=document_of(request), last=_last(request), half_width=_half_width(request)
         )
-        return Response(preview_document(found))
+        told = preview_document(found)
+        seen = visible([int(pk) for move in told["moves"] for pk in move["examples"]], caller(request))
+        for move in told["moves"]:
+            move["examples"] = [pk for pk in move["examples"] if int(pk) in seen]
+        return Response(told)
 
 
 def _last(request: Request) -> int:

@@ -17,8 +17,10 @@ from models_registry import access
 from models_registry.api.base import caller, known_parameters, listing
 from models_registry.errors import Fault, Invalid, NotFound
 from review.api import predictions as ingest_api
-from review.models import Prediction
+from review.models import CaseView, Prediction
 from review.serializers import described, prediction_body
+from review.sights import looked_at, opened
+from review.veil import Veil, veil, without_gold
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -49,10 +51,22 @@ class PredictionList(ingest_api.PredictionList):
         if given.get("status", "received") not in Prediction.Status.values:
             fault = Fault("/status", "not_allowed", f"choose one of {', '.join(Prediction.Status.values)}")
             raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
-        return listing(self, request, with_labels(rows.filter(**given)), represented, *FILTERS)
+        principal = caller(request)
+        rows = rows.filter(**given)
+        if "status" in given or not {"external_id", "entity_id"} & set(given):
+            rows = without_gold(rows, principal)
+        veils = dict[int, Veil]()
+        return listing(
+            self,
+            request,
+            with_labels(rows, principal),
+            lambda row: represented(row, principal, veils[row.pk]),
+            *FILTERS,
+            prepare=lambda page: veils.update(looked_at(page, principal, CaseView.Where.API)),
+        )
 
-    def represent(self, prediction: Prediction) -> dict[str, Any]:
-        return represented(with_labels(Prediction.objects.all()).get(pk=prediction.pk))
+    def represent(self, prediction: Prediction, viewer: access.Principal) -> dict[str, Any]:
+        return current(prediction, viewer)
 
 
 class PredictionDetail(APIView):
@@ -63,25 +77,33 @@ class PredictionDetail(APIView):
     @extend_schema(summary="Show a prediction", responses={200: PREDICTION_ANSWER})
     def get(self, request: Request, pk: str) -> Response:
         known_parameters(request)
-        seen = Prediction.objects.filter(model__in=caller(request).models("read"), pk=number(pk))
-        found = with_labels(seen).first()
+        principal = caller(request)
+        seen = Prediction.objects.filter(model__in=principal.models("read"), pk=number(pk))
+        found = with_labels(seen, principal).first()
         if found is None:
             raise NotFound("there is no such prediction")
-        return Response(represented(found))
+        return Response(represented(found, principal, opened(found, principal, CaseView.Where.API)))
 
 
 class PredictionWithdrawal(ingest_api.PredictionWithdrawal):
     """Withdraw a prediction; the answer shows its labels too."""
 
-    def represent(self, prediction: Prediction) -> dict[str, Any]:
-        return represented(with_labels(Prediction.objects.all()).get(pk=prediction.pk))
+    def represent(self, prediction: Prediction, viewer: access.Principal) -> dict[str, Any]:
+        return current(prediction, viewer)
 
 
-def with_labels(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
+def with_labels(rows: QuerySet[Prediction], viewer: access.Principal) -> QuerySet[Prediction]:
     """The rows with all that the answer shows, labels that stand included."""
     standing = Label.objects.filter(retired_at__isnull=True).select_related("definition").order_by("id")
-    return described(rows).prefetch_related(Prefetch("labels", queryset=standing))
+    return described(rows, viewer).prefetch_related(Prefetch("labels", queryset=standing))
 
 
-def represented(prediction: Prediction) -> dict[str, Any]:
-    return prediction_body(prediction, labels=[label_body(label) for label in prediction.labels.all()])
+def represented(prediction: Prediction, viewer: access.Principal, veil: Veil) -> dict[str, Any]:
+    labels = [label_body(label) for label in prediction.labels.all()]
+    return prediction_body(prediction, labels=labels, veil=veil, viewer=viewer)
+
+
+def current(prediction: Prediction, viewer: access.Principal) -> dict[str, Any]:
+    """The prediction as it stands now, for who sent it or takes it back."""
+    found = with_labels(Prediction.objects.all(), viewer).get(pk=prediction.pk)
+    return represented(found, viewer, veil(viewer, found))

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from feedback import datasets
+from feedback import datasets, disclosure
 from feedback.api.bodies import SNAPSHOT_ANSWER, SNAPSHOTS
 from feedback.api.numbers import number
 from feedback.models import SnapshotPart
@@ -91,10 +91,14 @@ class SnapshotFile(APIView):
     def get(self, request: Request, slug: str, pk: str, place: str) -> HttpResponseBase:
         known_parameters(request)
         model = access.model_for(caller(request), slug, "export")
-        parts = SnapshotPart.objects.select_related("artifact").filter(snapshot__model=model, snapshot_id=number(pk))
+        parts = SnapshotPart.objects.select_related("artifact", "snapshot").filter(
+            snapshot__model=model, snapshot_id=number(pk)
+        )
         part = parts.filter(number=number(place), snapshot__status="ready").first()
         if part is None:
             raise NotFound(f"snapshot {pk} has no part {place}")
+        last = part.snapshot.query.get("last_label_id", 0)
+        disclosure.give_file(model=model, snapshot=part.snapshot_id, last_label=last, viewer=caller(request))
         response = _ranged(request, part)
         response["Accept-Ranges"] = "bytes"
         response["ETag"] = f'"{part.artifact_id}"'

@@ -15,7 +15,9 @@ from feedback import charts, datasets, tasks
 from feedback.models import DatasetSnapshot, Label
 from feedback.monitoring.ledger import waits
 from feedback.views.delays import hop_rows
-from models_registry.views.base import model_page, page
+from models_registry.views.base import model_page, page, principal_of
+from review.models import CaseView
+from review.sights import looked_at
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -32,12 +34,13 @@ LIVE = (DatasetSnapshot.Status.QUEUED, DatasetSnapshot.Status.RUNNING)
 def labels(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "labels")
     standing = Label.objects.filter(model=model, retired_at__isnull=True)
-    newest = standing.select_related("prediction", "decision", "outcome").order_by("-id")[:NEWEST]
+    newest = list(standing.select_related("prediction", "decision", "outcome").order_by("-id")[:NEWEST])
+    veils = looked_at([label.prediction for label in newest], principal_of(request), CaseView.Where.PAGE)
     by_source = {row["source"]: row["n"] for row in standing.values("source").annotate(n=Count("pk")).order_by()}
     measured = waits(model, now=timezone.now()).hops()
     rows = [row for row in hop_rows(measured) if row["n"]]
     context |= {
-        "labels": newest,
+        "labels": [label for label in newest if not veils[label.prediction_id].labels],
         "by_source": by_source,
         "total": sum(by_source.values()),
         "delays": charts.delays(rows),

@@ -14,9 +14,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from feedback import whatif
+from feedback.disclosure import visible
 from feedback.views import policy_figures
 from models_registry.errors import Forbidden, Invalid, ReviewHubError
-from models_registry.views.base import model_page, page
+from models_registry.views.base import model_page, page, principal_of
 from review import policy_fields, policy_versions, shadows
 from review.forms import KillSwitchForm, PolicyForm
 from review.models import RoutingControl
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
+    from models_registry.access import Principal
     from models_registry.models import RegisteredModel
     from review.models import PolicyVersion
 
@@ -53,6 +55,7 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
                     raise Forbidden(f"this needs 'admin' on model {slug!r}")
                 return _store(request, model, new, form.cleaned_data["note"], shadow=step == "shadow")
             context["preview"] = _preview(model, live, new, form)
+            _hide(context["preview"]["moves"], principal_of(request))
         except Invalid as error:
             form.take(error.errors)
     context |= {"form": form, "live": live, "control": control, "kept": policy_fields.kept(document)}
@@ -135,6 +138,13 @@ def _store(
         policy_versions.activate(policy=made, actor=actor)
         messages.success(request, f"Policy {made.number} is live. New predictions are routed by it within seconds.")
     return redirect("policy", slug=model.slug)
+
+
+def _hide(moves: list[dict[str, Any]], viewer: Principal) -> None:
+    """Leave out the examples of which the viewer must not know what the model answered."""
+    seen = visible([pk for move in moves for pk in move["examples"]], viewer)
+    for move in moves:
+        move["examples"] = [pk for pk in move["examples"] if pk in seen]
 
 
 def _preview(

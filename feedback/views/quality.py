@@ -11,18 +11,19 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
-from feedback import charts
+from feedback import charts, disclosure
 from feedback.alerts import visible
 from feedback.monitoring import changes, midnight, quality_series, since
 from feedback.monitoring import quality as measure_quality
 from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
 from feedback.views.tables import choice, copy_links, csv_answer, links
-from models_registry.views.base import model_page, page
+from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
+    from models_registry.access import Principal
     from models_registry.models import RegisteredModel
 
 WINDOWS = {"7": "last 7 days", "30": "last 30 days", "90": "last 90 days", "all": "all time"}
@@ -76,10 +77,17 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "bins": bins,
         "reliability": charts.reliability(bins),
         "confusion": confusion_rows(found.get("confusion")),
-        "examples": conflicts(model=model, start=start)["examples"] if found["conflicts"]["conflicts"] else [],
+        "examples": _examples(model, start, principal_of(request)) if found["conflicts"]["conflicts"] else [],
         "copy": copy_links(chosen, list(tables)),
     }
     return render(request, "feedback/quality.html", context)
+
+
+def _examples(model: RegisteredModel, start: datetime | None, viewer: Principal) -> list[dict[str, Any]]:
+    """Cases whose labels differ, but for those that the viewer may still have to answer."""
+    found = conflicts(model=model, start=start)["examples"]
+    seen = disclosure.visible([int(one["id"]) for one in found], viewer)
+    return [one for one in found if int(one["id"]) in seen]
 
 
 def series_rows(over_time: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from models_registry import access
 from models_registry.api.base import caller, checked, known_parameters
 from models_registry.errors import Fault, NotFound
-from review import ingest, serializers, tasks, withdrawal
+from review import ingest, serializers, tasks, veil, withdrawal
 from review.api.bodies import BULK_ANSWER, PREDICTION_ANSWER
 from review.models import Prediction
 
@@ -35,9 +35,10 @@ _waiters = threading.BoundedSemaphore(max(1, settings.REVIEWHUB["WEB_THREADS"] /
 class PredictionView(APIView):
     """The base of all that answers with one prediction."""
 
-    def represent(self, prediction: Prediction) -> dict[str, Any]:
-        """The prediction as it stands now, read afresh. An app above adds what it knows about it."""
-        return serializers.prediction_body(serializers.described(Prediction.objects.all()).get(pk=prediction.pk))
+    def represent(self, prediction: Prediction, viewer: access.Principal) -> dict[str, Any]:
+        """The prediction as it stands now for this viewer, read afresh. An app above adds what it knows about it."""
+        found = serializers.described(Prediction.objects.all(), viewer).get(pk=prediction.pk)
+        return serializers.prediction_body(found, veil=veil.veil(viewer, found), viewer=viewer)
 
 
 class PredictionList(PredictionView):
@@ -66,9 +67,11 @@ class PredictionList(PredictionView):
         if waited:
             headers["Preference-Applied"] = f"wait={_wait_seconds(request):.0f}"
         if accepted.replayed:
-            return Response(self.represent(prediction), 200, headers={**headers, "Idempotency-Replayed": "true"})
+            return Response(
+                self.represent(prediction, principal), 200, headers={**headers, "Idempotency-Replayed": "true"}
+            )
         if waited:
-            return Response(self.represent(prediction), 201, headers=headers)
+            return Response(self.represent(prediction, principal), 201, headers=headers)
         body = serializers.received_body(prediction, model=model.slug, version=accepted.version)
         return Response(body, 202, headers=headers)
 
@@ -117,7 +120,7 @@ class PredictionWithdrawal(PredictionView):
         if prediction is None:
             raise NotFound("there is no such prediction")
         prediction = withdrawal.withdraw(prediction=prediction, reason=body["reason"], actor=principal.name)
-        return Response(self.represent(prediction))
+        return Response(self.represent(prediction, principal))
 
 
 def _models(principal: access.Principal, bodies: list[dict[str, Any]]) -> dict[str, RegisteredModel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
@@ -12,12 +12,16 @@ from models_registry.access import model_for
 from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
 from models_registry.models import RegisteredModel
-from review import resolutions
+from review import resolutions, veiled
 from review.api.bodies import RESOLUTIONS
+from review.models import CaseView, Resolution
 from review.serializers import resolution_body
+from review.sights import looked_at
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
+
+    from models_registry.access import Principal
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
@@ -55,12 +59,23 @@ class ResolutionFeed(APIView):
         query["after"] = str(cursor)
         return Response(
             {
-                "results": [resolution_body(row) for row in rows],
+                "results": _shown(rows, caller(request)),
                 "cursor": str(cursor),
                 "next": request.build_absolute_uri(f"{request.path}?{query.urlencode()}") if more else None,
                 "previous": None,
             }
         )
+
+
+def _shown(rows: list[Resolution], viewer: Principal) -> list[dict[str, Any]]:
+    """The entries behind the veils of their predictions; of a gold item only the first, as an audit has it."""
+    veils = looked_at([row.prediction for row in rows], viewer, CaseView.Where.API)
+    shown = []
+    for row in rows:
+        veil = veils[row.prediction_id]
+        if not (veil.gold and row.decision_id is not None and row.by == Resolution.By.PERSON):
+            shown.append(veiled.resolution(resolution_body(row), row, veil))
+    return shown
 
 
 def _number(request: Request, name: str, default: int, *, least: int, most: int) -> int:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from models_registry.errors import Conflict, Invalid
 from models_registry.views.base import page
-from review import exposure, leases, queue
+from review import cases, exposure, leases, queue
 from review.models import Explanation, Lease, ReviewerSettings
 from review.views import stage
 from review.views.answering import card_html, lease_of, refused, sentence, whole, withdrawn

@@ -24,7 +24,7 @@ from models_registry.errors import Conflict, Invalid, ReviewHubError
 from models_registry.schemas import faults as schema_faults
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
-from review import decisions, late, leases, queue
+from review import cases, decisions, late, leases, queue
 from review.forms import AnswerForm
 from review.models import Lease, QueueItem, ReviewDecision
 from review.views import stage
@@ -118,8 +118,8 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """Decisions, each stored by itself; the results stand in their order."""
     at = stage.desk(request, slug)
     try:
-        body = strict_json.loads(request.body)
-    except (ValueError, Invalid):
+        body = strict_json.decode(request.body)
+    except Invalid:
         return refused("malformed", _("The body is not JSON."), status=HTTPStatus.BAD_REQUEST)
     if found := schema_faults(ANSWERS, body):
         return refused("invalid", f"{found[0].pointer}: {found[0].message}", status=HTTPStatus.BAD_REQUEST)
@@ -193,7 +193,8 @@ def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     # An answered case is shown as it was answered: what was hidden then stays hidden here.
     context = {
         "queue": at.queue, "item": made.item, "made": made, "hidden": made.model_shown_at is None, "mode": made.mode,
-        "case": cases.case(made.prediction), "definition": made.definition, "past": True, "folded": at.wishes.why_folded,
+        "case": cases.case(made.prediction), "definition": made.definition, "past": True,
+        "folded": at.wishes.why_folded,
         "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
     }  # fmt: skip
     return render(request, "review/_past.html", context)

@@ -8,10 +8,11 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from models_registry.views.base import page, principal_of
-from review import queue
+from review import queue, queue_settings
+from review.forms import QueueSettingsForm
 from review.models import ReviewQueue
 
 if TYPE_CHECKING:
@@ -29,8 +30,14 @@ def queues(request: HttpRequest) -> HttpResponse:
     lines = list(ReviewQueue.objects.filter(models__in=mine).distinct().prefetch_related("models"))
     counts = queue.counts(lines, mine)
     led = set(principal.models("preview").values_list("pk", flat=True))
+    owned = set(principal.models("admin").values_list("pk", flat=True))
     rows = [
-        {"queue": line, **counts[line.pk], "leads": any(model.pk in led for model in line.models.all())}
+        {
+            "queue": line,
+            **counts[line.pk],
+            "leads": any(model.pk in led for model in line.models.all()),
+            "owns": owned.issuperset(model.pk for model in line.models.all()),
+        }
         for line in sorted(lines, key=lambda line: (-counts[line.pk]["depth"], line.slug))
     ]
     return render(request, "review/queues.html", {"area": "queues", "rows": rows})
@@ -53,6 +60,27 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
         queue.resume(queue=line, actor=principal.name)
         messages.success(request, f"{line.slug} hands out cases again.")
     return redirect("queues")
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings(request: HttpRequest, slug: str) -> HttpResponse:
+    """How the queue is worked: an owner's matter."""
+    line = get_object_or_404(ReviewQueue, slug=slug)
+    principal = principal_of(request)
+    if not principal.models("read").filter(queues=line).exists():
+        raise Http404
+    if not queue_settings.may_change(line, principal):
+        raise PermissionDenied("a queue's settings are for who owns every model of it")
+    names = list(QueueSettingsForm.base_fields)
+    initial = {name: getattr(line, name) for name in names}
+    form = QueueSettingsForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        queue_settings.change(queue=line, principal=principal, **form.cleaned_data)
+        messages.success(request, f"{line.slug} is set. Cases that are out keep the mode they were handed out with.")
+        return redirect("queue-settings", slug=slug)
+    context = {"area": "queues", "queue": line, "form": form}
+    return render(request, "review/queue_settings.html", context, status=422 if form.is_bound else 200)
 
 
 def _reason(request: HttpRequest) -> str:

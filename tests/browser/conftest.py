@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,3 +71,7 @@ def open_page(chromium: Browser, live_server: Any) -> Iterator[Callable[..., Pag
     yield make
     for context in contexts:
         context.close()
+    # A page that is left gives its cases back; the rows stay until the server has done so.
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(timeout=10)

@@ -61,7 +61,9 @@ def test_the_description_of_the_api(world, open_page):
 
 def test_no_page_is_left_out(cast):
     """A new route that answers a browser with a page fails here until it is in the list."""
-    looked_at = {resolve(urlsplit(path.format(prediction=1)).path).route for path in PAGES.values()} | FRAGMENTS | ELSEWHERE
+    looked_at = (
+        {resolve(urlsplit(path.format(prediction=1)).path).route for path in PAGES.values()} | FRAGMENTS | ELSEWHERE
+    )
     erin = Client()
     erin.force_login(cast.erin)
     missing = []

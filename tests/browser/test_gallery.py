@@ -43,6 +43,8 @@ def test_what_is_open_takes_the_focus_and_gives_it_back_on_escape(page, name):
     assert page.evaluate(inside) == STATES[name].client["open"]
     for _ in range(12):
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))")
+        assert page.evaluate(
+            "document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))"
+        )
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0

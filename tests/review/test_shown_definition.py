@@ -21,7 +21,7 @@ def test_the_page_shows_the_definition_by_which_the_answer_is_checked(cast: Cast
     client = Client()
     client.force_login(cast.alice)
 
-    page = client.get(reverse("review", args=[cast.model.slug]))
+    page = client.get(reverse("review", args=[cast.model.slug]), {"plain": ""})
 
     assert page.context["definition"] == at_claim
     assert decide(cast, cast.alice, held.lease_token).definition == at_claim

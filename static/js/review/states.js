@@ -56,6 +56,7 @@ export function announce(...parts) {
 }
 
 export function connected({ trouble, count, slow, request, full }) {
+  link.dataset.unsent = count;
   const kind = trouble === "offline" ? "offline" : trouble === "broken" || trouble === "signed-out" ? "not-saved" : slow ? "saving" : "ok";
   const words = { ok: "connected", saving: `saving ${count}`, offline: `offline, ${count} wait`, "not-saved": `not saved, ${count} wait` };
   if (link.dataset.kind !== kind || connection.textContent !== words[kind]) {

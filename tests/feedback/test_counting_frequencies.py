@@ -1,0 +1,208 @@
+"""Which rows count for a calibrated frequency, and with what weight, from rows as the steps leave them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import count as numbers
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from feedback import frequencies, labels
+from feedback.models import Label, OutcomeEvent
+from models_registry.models import Calibration
+from review.models import Lease, QueueItem, ReviewDecision, ReviewQueue, RoutingDecision
+from tests.conftest import Cast
+from tests.review.items import make_prediction
+
+NOW = timezone.now()
+_numbers = numbers()
+
+
+def answered(cast: Cast, label: str, *, mode: str = "blind", seen: bool = False, queue: ReviewQueue | None = None,
+             kind: str = "gate", blind: tuple[float, float | None] = (0.0, None), p: float = 1.0,
+             **fields: Any) -> ReviewDecision:  # fmt: skip
+    """One prediction ("ok", 0.6) that was drawn, and what a person said of it."""
+    prediction = make_prediction(cast.model, f"f-{next(_numbers)}", **fields)
+    gate = kind == "gate"
+    RoutingDecision.objects.create(
+        prediction=prediction, model=cast.model, draw=p / 2, p_gate=p if gate else 0.0, propensity=p, review=kind,
+        disposition="hold" if gate else "proceed", reasons=[], model_guess=0.6, oversight_always=False,
+    )  # fmt: skip
+    item = QueueItem.objects.create(
+        prediction=prediction, model=cast.model, queue=queue or ReviewQueue.objects.get(slug=cast.model.slug),
+        kind=kind, state="decided", blind_share=blind[0], blind_draw=blind[1],
+    )  # fmt: skip
+    lease = Lease.objects.create(token=uuid4(), item=item, holder="r-1", expires_at=NOW, mode=mode)
+    return ReviewDecision.objects.create(
+        item=item, prediction=prediction, model=cast.model, lease=lease, reviewer="r-1", label=label, mode=mode,
+        model_shown_at=NOW if seen else None, definition=cast.model.definitions.get(),
+        blind_share=blind[0], blind_draw=blind[1],
+    )  # fmt: skip
+
+
+def proceeded(cast: Cast, outcome: str | None, *, p: float = 0.0, **fields: Any) -> None:
+    """A prediction that nobody looked at, with what the world said."""
+    prediction = make_prediction(cast.model, f"f-{next(_numbers)}", **fields)
+    RoutingDecision.objects.create(
+        prediction=prediction, model=cast.model, draw=0.99, p_gate=p, propensity=p, review="none",
+        disposition="proceed", reasons=[], model_guess=0.6, oversight_always=False,
+    )  # fmt: skip
+    if outcome is not None:
+        happened(cast, prediction, outcome)
+
+
+def happened(cast: Cast, prediction: Any, outcome: str) -> None:
+    OutcomeEvent.objects.create(
+        model=cast.model, prediction=prediction, value=outcome, source="bank", kind="explicit",
+        definition=cast.model.definitions.get(), observed_at=NOW,
+    )  # fmt: skip
+
+
+def counted(cast: Cast) -> list[dict[str, Any]]:
+    labels.pull_all()
+    frequencies.count(cast.model, now=NOW)
+    bins: list[dict[str, Any]] = Calibration.objects.get(version=cast.version).bins
+    return bins
+
+
+def complete(cast: Cast, what: str, **fields: Any) -> None:
+    for name, value in {"outcomes_complete_for": what, **fields}.items():
+        setattr(cast.model, name, value)
+    cast.model.save()
+
+
+def test_a_blind_queue_counts_and_what_was_shown_does_not(cast: Cast) -> None:
+    for label, seen, times in (("ok", False, 40), ("fraud", False, 20), ("ok", True, 30)):
+        for _ in range(times):
+            answered(cast, label, seen=seen)
+
+    [found] = counted(cast)
+
+    assert (found["label"], found["n"], found["k"], found["basis"]) == ("ok", 60, 40, "drawn")
+    assert found["share"] == pytest.approx(40 / 60)
+    assert found["low"] <= 0.6 < found["high"]
+    assert Calibration.objects.get().rows == 60
+
+
+@pytest.mark.parametrize("mode", ["assisted", "on_request", "blind_first"])
+def test_answers_of_other_modes_do_not_count_even_where_the_model_was_not_looked_at(cast: Cast, mode: str) -> None:
+    for _ in range(60):
+        answered(cast, "ok", mode=mode)
+    assert counted(cast) == []
+
+
+def test_the_blind_arm_weighs_by_routing_and_by_its_share(cast: Cast) -> None:
+    for _ in range(100):
+        answered(cast, "ok", blind=(0.5, 0.1))
+    for _ in range(50):
+        answered(cast, "fraud", kind="audit", p=0.25, blind=(0.5, 0.2))
+    for _ in range(100):
+        answered(cast, "ok", mode="assisted", blind=(0.5, 0.9))
+
+    [found] = counted(cast)
+
+    assert (found["n"], found["k"]) == (150, 100)
+    assert found["share"] == pytest.approx(100 * 2 / (100 * 2 + 50 * 8))
+    assert found["effective_n"] < 150
+
+
+def test_a_queue_that_was_blind_throughout_counts_whole_and_its_draw_changes_nothing(cast: Cast) -> None:
+    for draw in [0.01] * 30 + [0.9] * 30:
+        answered(cast, "ok" if draw < 0.1 else "fraud", blind=(0.1, draw))
+    [found] = counted(cast)
+    assert (found["n"], found["share"]) == (60, pytest.approx(0.5))
+
+
+def test_undrawn_answers_of_a_queue_that_was_blind_for_a_time_are_left_to_the_drawn_ones(cast: Cast) -> None:
+    answered(cast, "ok", mode="assisted", blind=(0.1, 0.5))
+    for draw in [0.01] * 60 + [0.9] * 60:
+        answered(cast, "ok" if draw < 0.1 else "fraud", blind=(0.1, draw))
+    [found] = counted(cast)
+    assert (found["n"], found["k"]) == (60, 60)
+
+
+def test_outcomes_of_what_proceeded_weigh_by_the_chance_to_proceed_and_wait_for_the_horizon(cast: Cast) -> None:
+    complete(cast, "proceeded", outcomes_horizon_days=7)
+    for p, outcome in ((0.0, "ok"), (0.8, "fraud")):
+        for _ in range(60):
+            proceeded(cast, outcome, p=p)
+    for _ in range(90):
+        proceeded(cast, "fraud", occurred_at=NOW - timedelta(days=6))
+
+    [found] = counted(cast)
+
+    assert (found["n"], found["k"]) == (120, 60)
+    assert found["share"] == pytest.approx(60 / (60 + 60 * 5))
+
+
+def test_blind_answers_stand_for_what_can_never_proceed_and_not_twice_for_the_rest(cast: Cast) -> None:
+    complete(cast, "proceeded")
+    for _ in range(60):
+        proceeded(cast, "ok", p=0.5)
+        answered(cast, "fraud", p=1.0)
+        answered(cast, "fraud", p=0.5)
+    [found] = counted(cast)
+    assert (found["n"], found["share"]) == (120, pytest.approx(2 / 3))
+
+
+def test_complete_outcomes_count_whatever_a_person_said(cast: Cast) -> None:
+    complete(cast, "all")
+    for _ in range(60):
+        happened(cast, answered(cast, "ok", mode="assisted", seen=True).prediction, "fraud")
+    [found] = counted(cast)
+    assert (found["n"], found["k"], found["basis"]) == (60, 0, "drawn")
+
+
+def test_outcomes_that_come_for_nobody_knows_whom_are_marked_and_yield_to_blind_answers(cast: Cast) -> None:
+    for _ in range(60):
+        proceeded(cast, "ok")
+    [found] = counted(cast)
+    assert (found["n"], found["basis"]) == (60, "reported")
+
+    for _ in range(55):
+        answered(cast, "fraud")
+    [found] = counted(cast)
+    assert (found["n"], found["k"], found["basis"]) == (55, 0, "drawn")
+
+
+def test_withdrawn_undone_and_gold_answers_do_not_count(cast: Cast) -> None:
+    for number in range(60):
+        made = answered(cast, "ok")
+        if number % 3 == 0:
+            made.prediction.status = "withdrawn"
+            made.prediction.save()
+        elif number % 3 == 1:
+            ReviewDecision.objects.create(
+                item=made.item, prediction=made.prediction, model=cast.model, kind="undo", supersedes=made,
+                reviewer="r-1", definition=made.definition,
+            )  # fmt: skip
+        else:
+            QueueItem.objects.filter(pk=made.item_id).update(kind="gold", slot=2)
+    assert counted(cast) == []
+
+
+def test_it_is_counted_again_when_labels_change_and_not_before(cast: Cast) -> None:
+    assert not frequencies.count_due(cast.model)
+    for _ in range(60):
+        answered(cast, "ok")
+    labels.pull_all()
+    assert frequencies.count_due(cast.model)
+    assert not frequencies.count_due(cast.model)
+    Label.objects.filter(pk=Label.objects.first().pk).update(retired_at=timezone.now())  # type: ignore[union-attr]
+    assert frequencies.count_due(cast.model)
+    Calibration.objects.update(computed_at=timezone.now() - timedelta(days=2))
+    assert frequencies.count_due(cast.model)
+
+
+def test_other_versions_keep_counts_of_their_own(cast: Cast) -> None:
+    for _ in range(60):
+        answered(cast, "ok")
+    other = cast.model.versions.create(version="2", contract=cast.version.contract, state="ready", created_by="test")
+    for _ in range(60):
+        answered(cast, "fraud", version=other)
+    counted(cast)
+    told = {row.version_id: row.bins[0]["k"] for row in Calibration.objects.all()}
+    assert told == {cast.version.pk: 60, other.pk: 0}
