@@ -10,11 +10,7 @@ from typing import Any
 
 from models_registry import wording
 from models_registry.models import Calibration, ReferenceProfile
-<<<<<<< HEAD
-from review import arrays, figures, likeness, sentences, similar
-=======
 from review import arrays, figures, likeness, sensitive, sentences, similar
->>>>>>> main
 from review.models import Explanation, Prediction
 
 Rows = Mapping[str, dict[str, Any]]
@@ -47,16 +43,7 @@ def explanation(prediction: Prediction, rows: Rows) -> dict[str, Any]:
         "state": "ready",
         "row": found,
         "label": label,
-<<<<<<< HEAD
         "drawing": arrays.factors(prediction.payload.context, found.contributions, label, hidden),
-=======
-        "drawing": arrays.factors(
-            prediction.payload.context,
-            found.contributions,
-            label,
-            sensitive.of_contract(prediction.version.contract.document),
-        ),
->>>>>>> main
         "sentence": sentences.mostly(table["rows"], label),
         "contrast": contrast and _contrast(contrast, other, probability, scale),
         "other": None if len(prediction.model.classes) > 2 else _other(prediction, label),
