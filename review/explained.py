@@ -10,7 +10,7 @@ from typing import Any
 
 from models_registry import wording
 from models_registry.models import Calibration, ReferenceProfile
-from review import arrays, figures, likeness, sensitive, sentences, similar
+from review import arrays, figures, likeness, sentences, similar
 from review.models import Explanation, Prediction
 
 Rows = Mapping[str, dict[str, Any]]
