@@ -112,7 +112,8 @@ def example(
     )
     version = _version(model)
     if calibrated:
-        bins = [{"label": label, "low": 0.5, "high": 0.75, "n": 240, "k": 198} for label in classes]
+        known = {"low": 0.5, "high": 0.75, "n": 240, "k": 198, "share": 0.825, "share_low": 0.772, "share_high": 0.868}
+        bins = [{"label": label, **known, "effective_n": 240.0, "basis": "drawn"} for label in classes]
         Calibration.objects.create(version=version, bins=bins, rows=480)
     codes = {classes[-1]: ["stolen_card", "known_pattern"], classes[0]: ["explained_by_customer"]}
     LabelDefinition.objects.create(
