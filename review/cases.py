@@ -94,9 +94,7 @@ def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDeci
         "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
         "explanation": explained.explanation(prediction, named),
         "similar": explained.alike(prediction, named, profile),
-        "context": drawings.shown(
-            prediction.payload.context, sensitive.of_contract(prediction.version.contract.document)
-        ),
+        "context": drawings.shown(prediction.payload.context, masked),
         "why": why(routing),
     }
 
