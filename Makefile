@@ -41,4 +41,4 @@ bench: install-dev
 	@python -m benchmarks
 
 screenshots: install-dev browser
-	@SCREENSHOTS=docs/screenshots python -m pytest tests/browser/test_every_page.py
+	@python -m pytest tests/browser/screenshots.py

@@ -17,7 +17,7 @@ from django.utils import timezone
 from models_registry.access import principal_of_user
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
-from review import cases, keys, leases, queue
+from review import adjudication, cases, keys, leases, queue
 from review import veil as veiling
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, ReviewerSettings, ReviewQueue
 
@@ -102,6 +102,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "polls": True,
         "tries": 1,
         "earlier": earlier(item.prediction, at.principal),
+        "differing": None if veil.colleagues else adjudication.answers_of(item),
         "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction),
         "key": keys.bindings_of(at.wishes, classes),
         "folded": at.wishes.why_folded,

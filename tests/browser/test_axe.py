@@ -1,4 +1,4 @@
-"""axe finds nothing on any page: in both themes, wide and at 320 px, also empty, refused and with all that opens open."""
+"""axe finds nothing on any page: in both themes, wide and at 320 px, also empty, refused and with all folds open."""
 
 from __future__ import annotations
 
