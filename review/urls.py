@@ -4,7 +4,18 @@ from typing import Any
 
 from django.urls import path
 
-from review.api import exposure, models, policies, predictions, promotions, queues, resolutions
+from review.api import (
+    comments,
+    exposure,
+    models,
+    overrides,
+    passing_on,
+    policies,
+    predictions,
+    promotions,
+    queues,
+    resolutions,
+)
 from review.views import acts, deck, gallery, members, own
 from review.views import images as image_pages
 from review.views import queues as queue_pages
@@ -30,6 +41,11 @@ api_urlpatterns: list[Any] = [
     path("leases/<str:token>/open/", exposure.Open.as_view()),
     path("leases/<str:token>/first-answer/", exposure.FirstAnswer.as_view()),
     path("leases/<str:token>/reveal/", exposure.Reveal.as_view()),
+    path("predictions/<int:pk>/comments/", comments.CommentList.as_view()),
+    path("models/<slug:slug>/overrides/", overrides.OverrideList.as_view()),
+    path("models/<slug:slug>/overrides/<int:pk>/end/", overrides.OverrideEnd.as_view()),
+    path("leases/<str:token>/escalate/", passing_on.Escalate.as_view()),
+    path("leases/<str:token>/hand-over/", passing_on.HandOver.as_view()),
     path("leases/<str:token>/renew/", queues.Renew.as_view()),
     path("leases/<str:token>/release/", queues.Release.as_view()),
     path("leases/<str:token>/decide/", queues.Decide.as_view()),

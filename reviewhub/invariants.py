@@ -140,10 +140,34 @@ INVARIANTS = [
         SELECT 'table ' || name FROM unnest(ARRAY[
             'models_registry_auditevent', 'models_registry_promotion', 'models_registry_datacontract',
             'review_routingdecision', 'review_reviewdecision', 'review_policyversion', 'review_resolution',
-            'feedback_outcomeevent', 'models_registry_gateresult', 'models_registry_evaluation']) AS name
+            'feedback_outcomeevent', 'feedback_practiceanswer', 'models_registry_gateresult',
+            'models_registry_evaluation', 'review_caseview', 'review_comment']) AS name
         WHERE NOT EXISTS (
             SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass(name) AND t.tgname = name || '_append_only'
                AND t.tgenabled IN ('O', 'A'))
+        """,
+    ),
+    Invariant(
+        "I-19",
+        "no answer is told as given without the model by who had been shown it; a drawn blind case is a blind one",
+        """
+        SELECT 'decision ' || d.id FROM review_reviewdecision d JOIN review_lease own ON own.token = d.lease_id
+        WHERE d.kind = 'decision' AND d.model_shown_at IS NULL AND (
+            EXISTS (SELECT FROM review_caseview v
+                    WHERE v.prediction_id = d.prediction_id AND v.viewer IN (d.reviewer, own.holder)
+                      AND v.what = 'model' AND v.at < d.decided_at)
+            OR EXISTS (SELECT FROM review_queueitem i JOIN review_lease l ON l.item_id = i.id
+                       WHERE i.prediction_id = d.prediction_id AND l.holder IN (d.reviewer, own.holder)
+                         AND l.model_shown_at < d.decided_at))
+        UNION ALL
+        SELECT 'decision ' || d.id || ' and its item' FROM review_reviewdecision d
+        JOIN review_queueitem i ON i.id = d.item_id
+        WHERE d.kind = 'decision' AND i.blind_draw IS NOT NULL
+          AND (d.blind_draw, d.blind_share) IS DISTINCT FROM (i.blind_draw, i.blind_share)
+        UNION ALL
+        SELECT 'lease ' || l.token FROM review_lease l JOIN review_queueitem i ON i.id = l.item_id
+        WHERE (i.blind_draw < i.blind_share AND l.mode <> 'blind') OR (l.mode = 'blind' AND l.model_shown_at IS NOT NULL)
+           OR (l.first_answer IS NOT NULL AND (l.mode <> 'blind_first' OR l.model_shown_at < l.first_answer_at))
         """,
     ),
 ]

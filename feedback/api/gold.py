@@ -15,6 +15,7 @@ from models_registry import access
 from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import Fault, Invalid
 from review.models import Prediction
+from review.veil import without_gold
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -31,6 +32,9 @@ class GoldTruths(APIView):
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "preview")
         rows = Prediction.objects.select_related("gold").filter(model=model, gold__isnull=False)
+        if caller(request).key is None:
+            # A person may be the one who is asked.
+            rows = without_gold(rows, caller(request))
         asked: dict[int, gold.Asked] = {}
 
         def prepare(found: list[Prediction]) -> None:

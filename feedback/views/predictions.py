@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from feedback.models import Label
+from feedback import gold
+from feedback.models import GoldTruth, Label
 from feedback.timelines import timeline
 from models_registry.errors import Invalid
 from models_registry.views.base import page, principal_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from models_registry.access import Principal
+    from review.veil import Veil
 
 PAGE = 30
 LONGEST_ID = 200
@@ -119,9 +121,20 @@ def _page(
         "standing": labels.none() if veil.labels else labels,
         "open_item": found.items.open().select_related("queue").first(),
         "siblings": _listed(_siblings(found), principal),
+        "known_case": _known_case(found, veil, principal),
         "may_reveal": exposure.may_reveal(found, principal),
     }
     return render(request, "feedback/prediction.html", context)
+
+
+def _known_case(found: Prediction, veil: Veil, principal: Principal) -> dict[str, Any] | None:
+    """For leads and owners who are not to answer it: what is known to be true, and what could be said."""
+    settled = found.status in (Prediction.Status.ROUTED, Prediction.Status.DECIDED)
+    truth = GoldTruth.objects.filter(prediction=found).first()
+    if veil.gold or veil.labels or not (settled or truth) or "preview" not in principal.abilities(found.model):
+        return None
+    asked = gold.asked(found.model, [found.pk])[found.pk]
+    return {"truth": truth, "asked": asked, "classes": found.model.classes}
 
 
 def _listed(rows: list[Prediction], principal: Principal) -> list[Prediction]:

@@ -234,7 +234,7 @@ def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
         return {**told, "status": "invalid", "errors": places or {"answer": error.detail}}
     except ReviewHubError as error:
         return {**told, "status": "conflict", "code": error.code, "told": sentence(error.detail)}
-    return {**told, "status": "saved", "decision": made.pk, "label": made.label}
+    return {**told, "status": "saved", "decision": made.pk, "item": made.item_id, "label": made.label}
 
 
 def _newer(at: stage.Desk, lease: Lease) -> int | None:

@@ -16,6 +16,9 @@ PAGES = {
     "model": "/models/tumours/",
     "quality": "/models/tumours/quality/",
     "delays": "/models/tumours/delays/",
+    "reliance": "/models/tumours/reliance/",
+    "behaviour": "/models/tumours/behaviour/",
+    "me": "/me/",
     "workload": "/models/tumours/workload/",
     "workload-hours": "/models/tumours/workload/?by=hour",
     "labels": "/models/tumours/labels/",
@@ -26,7 +29,7 @@ PAGES = {
     "docs": "/api/v1/docs/",
     "missing": "/models/secrets/",
 }
-FIT_320 = {"quality", "delays", "workload"}
+FIT_320 = {"quality", "delays", "workload", "reliance", "behaviour", "me"}
 
 
 def test_pages_fit_and_run_clean(rich_world, open_page):

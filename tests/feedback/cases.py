@@ -30,6 +30,7 @@ def make_case(
     propensity: float = 0.25,
     disposition: str | None = None,
     features: dict[str, Any] | None = None,
+    routing: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Prediction:
     """A routed prediction; with an open item when it was drawn for a gate or an audit."""
@@ -41,11 +42,12 @@ def make_case(
     PredictionPayload.objects.create(prediction=prediction, features=FEATURES if features is None else features)
     gate = review == "gate"
     told = "hold" if gate else (disposition or "proceed")
-    RoutingDecision.objects.create(
-        prediction=prediction, model=model, p_gate=propensity if gate else 0.0, propensity=propensity, review=review,
-        draw=propensity if review == "none" else 0.0, disposition=told, reasons=[], model_guess=scores[place],
-        oversight_always=False, routed_at=prediction.occurred_at + timedelta(seconds=1),
-    )  # fmt: skip
+    routed = {
+        "p_gate": propensity if gate else 0.0, "propensity": propensity, "review": review, "reasons": [],
+        "draw": propensity if review == "none" else 0.0, "disposition": told, "model_guess": scores[place],
+        "oversight_always": False, "routed_at": prediction.occurred_at + timedelta(seconds=1),
+    }  # fmt: skip
+    RoutingDecision.objects.create(prediction=prediction, model=model, **{**routed, **(routing or {})})
     if not gate:
         Resolution.objects.create(prediction=prediction, model=model, disposition=told, by="model")
     if review != "none":

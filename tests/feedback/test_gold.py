@@ -223,7 +223,7 @@ def test_a_reviewer_cannot_tell_a_gold_item_from_an_audit(cast: Cast, client: Cl
     principal = access.principal_of_user(cast.bob)
     line = ReviewQueue.objects.get(slug=cast.model.slug)
     [taken] = queue.claim(queue=line, models=[cast.model], holder=principal.pseudonym, item=item.pk)
-    assert item_body(taken)["kind"] == "audit"
+    assert item_body(taken, taken.leases.get(), principal)["kind"] == "audit"
     page = client.get(f"/queues/{line.slug}/review/?plain").content.decode()
     assert "check afterwards" in page
     assert "gold" not in page.lower()

@@ -172,6 +172,8 @@ def test_the_answers_about_what_was_learned_are_as_described(document: dict[str,
     holds(document, f"{known}/quality/", "get", admin.get(f"{at}/quality/?group=shop"))
     holds(document, f"{known}/quality/", "get", admin.get(f"{at}/quality/?group=shop:a"))
     holds(document, f"{known}/delays/", "get", admin.get(f"{at}/delays/"))
+    holds(document, f"{known}/reliance/", "get", admin.get(f"{at}/reliance/"))
+    holds(document, f"{known}/behaviour/", "get", admin.get(f"{at}/behaviour/"))
     holds(document, f"{known}/snapshots/", "post", admin.post(f"{at}/snapshots/", {}, format="json"))
     holds(document, f"{known}/snapshots/", "get", admin.get(f"{at}/snapshots/"))
     body = {"reason": "a test"}
