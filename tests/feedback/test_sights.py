@@ -10,9 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from feedback import disclosure, labels
-from feedback.models import Label
+from feedback.models import Label, OutcomeEvent
 from feedback.timelines import timeline
 from models_registry import access
+from models_registry.models import DatabaseNow
 from review import decisions, queue
 from review.models import CaseView, QueueItem, ReviewDecision, ReviewQueue
 from tests.conftest import Cast
@@ -121,8 +122,12 @@ def test_a_file_that_cannot_be_masked_makes_the_next_answer_of_who_fetched_it_a_
     )
     bob, erin = (access.principal_of_user(user) for user in (cast.bob, cast.erin))
     answer(item, bob)
+    OutcomeEvent.objects.create(
+        prediction=item.prediction, model=cast.model, value="ok", source="s", kind="explicit",
+        definition=cast.model.definitions.get(), observed_at=DatabaseNow(),
+    )  # fmt: skip
     labels.pull(limit=10)
-    last = Label.objects.get().pk
+    last = Label.objects.latest("id").pk
     disclosure.give_file(model=cast.model, snapshot=1, last_label=last, viewer=erin)
     assert views(cast.erin) == [("colleagues", "export"), ("model", "export")]
     assert answer(second, erin).model_shown_at is not None
