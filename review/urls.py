@@ -16,7 +16,7 @@ from review.api import (
     queues,
     resolutions,
 )
-from review.views import acts, deck, escalations, gallery, members, own
+from review.views import acts, deck, escalations, gallery, members, own, passing
 from review.views import images as image_pages
 from review.views import overrides as override_pages
 from review.views import queues as queue_pages
@@ -88,4 +88,8 @@ urlpatterns: list[Any] = [
     path("queues/<slug:slug>/review/<uuid:token>/explanation/", acts.explanation, name="explanation"),
     path("queues/<slug:slug>/review/<uuid:token>/first-answer/", acts.first_answer, name="review-first-answer"),
     path("queues/<slug:slug>/review/<uuid:token>/reveal/", acts.reveal, name="review-reveal"),
+    path("queues/<slug:slug>/review/<uuid:token>/escalate/", passing.escalate, name="review-escalate"),
+    path("queues/<slug:slug>/review/<uuid:token>/hand-over/", passing.hand_over, name="review-hand-over"),
+    path("queues/<slug:slug>/review/<uuid:token>/colleagues/", passing.colleagues, name="review-colleagues"),
+    path("queues/<slug:slug>/review/<uuid:token>/flag/", passing.flag, name="review-flag"),
 ]

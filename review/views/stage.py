@@ -14,7 +14,6 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from models_registry.access import principal_of_user
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
 from review import adjudication, cases, keys, leases, queue
@@ -246,12 +245,3 @@ def _granting(models: list[RegisteredModel]) -> list[str]:
     """Who can make somebody a lead of these models."""
     owners = Membership.objects.filter(model__in=models, role=Membership.Role.OWNER, user__is_active=True)
     return sorted({row.user.get_username() for row in owners.select_related("user")})[:3]
-
-
-def colleagues(item: QueueItem, principal: Principal) -> list[dict[str, str]]:
-    """Who else may review the item's model, to hand it over to: name and pseudonym."""
-    rows = Membership.objects.filter(model=item.model_id, user__is_active=True).select_related("user")
-    people = {row.user.pk: principal_of_user(row.user) for row in rows}
-    others = [one for one in people.values() if one.pseudonym != principal.pseudonym]
-    able = [one for one in others if "review" in one.abilities(item.model)]
-    return sorted(({"name": one.name, "pseudonym": one.pseudonym} for one in able), key=lambda one: one["name"])
