@@ -11,7 +11,6 @@ from django import forms
 from feedback.gold import Said
 from models_registry.errors import ReviewHubError
 from models_registry.models import RegisteredModel
-
 from models_registry.training.pipelines import ESTIMATORS
 
 _ESTIMATOR_LABELS = {

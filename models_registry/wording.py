@@ -37,6 +37,17 @@ def share(p: float | None, places: int = 0) -> str:
     return f"{100 * p:.{places}f} %"
 
 
+def points(difference: float | None) -> str:
+    """A difference of two shares, in points of a hundred.
+
+    >>> points(0.088), points(-0.1), points(None)
+    ('+8.8 points', '−10.0 points', '–')
+    """
+    if difference is None or not math.isfinite(difference):
+        return "–"
+    return f"{'−' if difference < 0 else '+'}{100 * abs(difference):.1f} points"
+
+
 def figure(x: float | None, kind: str) -> str:
     """A figure that is a share, in percent, or a plain number.
 

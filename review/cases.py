@@ -60,6 +60,9 @@ def case(
         found = _without_model(prediction, masked)
     else:
         found = _whole(prediction, masked, veiled.routing(getattr(prediction, "routing", None), veil))
+    if veil.colleagues:
+        # What others said of cases like this one is close to what they would say of it.
+        found["similar"] = []
     return {**found, "prediction": shown, "veil": veil}
 
 
@@ -91,9 +94,7 @@ def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDeci
         "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
         "explanation": explained.explanation(prediction, named),
         "similar": explained.alike(prediction, named, profile),
-        "context": drawings.shown(
-            prediction.payload.context, sensitive.of_contract(prediction.version.contract.document)
-        ),
+        "context": drawings.shown(prediction.payload.context, masked),
         "why": why(routing),
     }
 

@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
 # name, label, group, unit, centre, spread, value of the case
 MEASURED = (
-    ("amount", "Amount", "Payment", "EUR", 84.0, 0.8, 1840.5),
-    ("payments_last_day", "Payments in the last day", "Payment", "", 1.4, 0.5, 9.0),
-    ("hours_since_last", "Since the last payment", "Payment", "h", 30.0, 0.7, 0.4),
-    ("basket_items", "Items in the basket", "Payment", "", 3.2, 0.5, 1.0),
-    ("discount_share", "Discount", "Payment", "%", 6.0, 0.6, 0.0),
-    ("account_age", "Age of the account", "Account", "days", 420.0, 0.9, 2.0),
-    ("payments_before", "Payments before", "Account", "", 24.0, 0.9, 0.0),
-    ("disputes_before", "Disputes before", "Account", "", 0.3, 0.4, 0.0),
+    ("amount", "Amount", "Payment", "EUR", 84.0, 0.8, 640.5),
+    ("payments_last_day", "Payments in the last day", "Payment", "", 1.4, 0.5, 3.0),
+    ("hours_since_last", "Since the last payment", "Payment", "h", 30.0, 0.7, 11.0),
+    ("basket_items", "Items in the basket", "Payment", "", 3.2, 0.5, 2.0),
+    ("discount_share", "Discount", "Payment", "%", 6.0, 0.6, 5.0),
+    ("account_age", "Age of the account", "Account", "days", 420.0, 0.9, 58.0),
+    ("payments_before", "Payments before", "Account", "", 24.0, 0.9, 9.0),
+    ("disputes_before", "Disputes before", "Account", "", 0.3, 0.4, 0.3),
     ("birth_year", "Year of birth", "Account", "", 1984.0, 0.006, 1991.0),
-    ("device_age", "Device seen first", "Device", "days ago", 210.0, 0.9, 0.0),
-    ("distance", "Distance from the usual place", "Device", "km", 12.0, 1.1, 2310.0),
+    ("device_age", "Device seen first", "Device", "days ago", 210.0, 0.9, 95.0),
+    ("distance", "Distance from the usual place", "Device", "km", 12.0, 1.1, 16.0),
     ("typing_speed", "Typing speed", "Device", "signs/s", 4.1, 0.3, 4.6),
 )
 COUNTRIES = {"DE": 0.55, "FR": 0.25, "NL": 0.15, "CY": 0.05}
@@ -112,7 +112,9 @@ def example(
     )
     version = _version(model)
     if calibrated:
-        bins = [{"label": label, "low": 0.5, "high": 0.75, "n": 240, "k": 198} for label in classes]
+        known = {"low": 0.5, "high": 0.75, "n": 240, "k": 198, "effective_n": 240.0, "basis": "drawn"}
+        known |= {"share": 0.825, "share_low": 0.772, "share_high": 0.868}
+        bins = [{"label": label, **known} for label in classes]
         Calibration.objects.create(version=version, bins=bins, rows=480)
     codes = {classes[-1]: ["stolen_card", "known_pattern"], classes[0]: ["explained_by_customer"]}
     LabelDefinition.objects.create(
@@ -179,6 +181,7 @@ def waiting(
         queue=queue,
         kind=kind,
         slot=1 if kind in (QueueItem.Kind.GATE, QueueItem.Kind.AUDIT) else 2,
+        tier=int(kind == QueueItem.Kind.ADJUDICATION),
         priority=5,
         enqueued_at=arrived + timedelta(seconds=0.2),
         hold_until=timezone.now() + timedelta(hours=4) if gate else None,

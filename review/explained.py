@@ -10,7 +10,7 @@ from typing import Any
 
 from models_registry import wording
 from models_registry.models import Calibration, ReferenceProfile
-from review import arrays, figures, likeness, sensitive, sentences, similar
+from review import arrays, figures, likeness, sentences, similar
 from review.models import Explanation, Prediction
 
 Rows = Mapping[str, dict[str, Any]]
@@ -37,17 +37,13 @@ def explanation(prediction: Prediction, rows: Rows) -> dict[str, Any]:
     # One scale for both tables, so that a bar means the same in either.
     scale = max(figures.scale_of(shown), figures.scale_of(other) if other else 0.0)
     probability = found.space == "probability"
+    hidden = [name for name, row in rows.items() if row.get("hidden")]
     table = figures.factors(shown, probability=probability, scale=scale)
     return {
         "state": "ready",
         "row": found,
         "label": label,
-        "drawing": arrays.factors(
-            prediction.payload.context,
-            found.contributions,
-            label,
-            sensitive.of_contract(prediction.version.contract.document),
-        ),
+        "drawing": arrays.factors(prediction.payload.context, found.contributions, label, hidden),
         "sentence": sentences.mostly(table["rows"], label),
         "contrast": contrast and _contrast(contrast, other, probability, scale),
         "other": None if len(prediction.model.classes) > 2 else _other(prediction, label),

@@ -5,7 +5,7 @@ It counts where the case is still undecided and nobody else has it; else the ref
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import transaction
 
@@ -42,10 +42,11 @@ def decide(
             raise
         if (made := _made_before(lease, principal, answer)) is not None:
             return made
-        if refused.code != "lease_expired":
+        if refused.code == "already_decided":
             raise
+        claims = refused.code == "lease_expired"
     with transaction.atomic():
-        return _again(lease, principal, leads, answer)
+        return _again(lease, principal, leads, answer, claims=claims)
 
 
 def decide_instead(
@@ -64,7 +65,7 @@ def decide_instead(
         decisions.undo(decision=former, principal=principal)
         lease = leases.find(token)
         assert lease is not None
-        return _again(lease, principal, leads, answer)
+        return _again(lease, principal, leads, answer, claims=True)
 
 
 def decided_elsewhere_at(lease: Lease) -> datetime | None:
@@ -75,21 +76,30 @@ def decided_elsewhere_at(lease: Lease) -> datetime | None:
 
 
 def _again(
-    lease: Lease, principal: Principal, leads: Iterable[RegisteredModel], answer: dict[str, Any]
+    lease: Lease, principal: Principal, leads: Iterable[RegisteredModel], answer: dict[str, Any], *, claims: bool
 ) -> ReviewDecision:
-    """Claim the item anew and store the answer under that lease."""
-    claimed = queue.claim(
-        queue=lease.item.queue, models=[lease.item.model], holder=principal.pseudonym, item=lease.item_id, leads=leads
-    )
-    if not claimed or claimed[0].lease_token is None:
+    """Store the answer under a later lease of the item: one the person holds already, else one that is claimed now."""
+    again = _held(lease)
+    if again is None and claims:
+        found = queue.claim(
+            queue=lease.item.queue, models=[lease.item.model], holder=principal.pseudonym, item=lease.item_id,
+            leads=leads,
+        )  # fmt: skip
+        again = leases.find(cast("UUID", found[0].lease_token)) if found else None
+    if again is None:
         raise leases.refusal(lease.token, principal.pseudonym)
-    again = leases.find(claimed[0].lease_token)
-    assert again is not None
     # What was on screen when the person answered is what the first lease tells, not the new one.
     for name in SHOWN:
         setattr(again, name, getattr(lease, name))
     again.save(update_fields=SHOWN)
     return decisions.decide(token=again.token, principal=principal, **answer)
+
+
+def _held(lease: Lease) -> Lease | None:
+    """A later lease of the same item that the same person holds, as after claiming ahead."""
+    live = QueueItem.objects.leased().filter(pk=lease.item_id, lease_holder=lease.holder).exclude(lease_token=lease.pk)
+    token = live.values_list("lease_token", flat=True).first()
+    return None if token is None else leases.find(token)
 
 
 def _made_before(lease: Lease, principal: Principal, answer: dict[str, Any]) -> ReviewDecision | None:

@@ -71,6 +71,18 @@ RELEASE = f"""
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
     FROM released WHERE token = %(token)s
 """  # noqa: S608
+# The case goes to who leads the model, or to a colleague alone for a while.
+PASS_ON = f"""
+    WITH {_live()}, passed AS (
+        UPDATE review_queueitem i
+        SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL, tier = greatest(i.tier, %(tier)s),
+            assigned_to = %(to)s, assigned_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+        FROM live WHERE {_STILL_HELD}
+        RETURNING i.id
+    )
+    UPDATE review_lease SET ended_at = clock_timestamp(), ending = %(ending)s, reason = %(reason)s
+    FROM passed WHERE token = %(token)s
+"""  # noqa: S608
 # Rows one after the other by id, so that two of these never wait for each other.
 _RELEASE_HELD = """
     WITH held AS MATERIALIZED (

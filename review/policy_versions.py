@@ -7,7 +7,7 @@ ledger, and routing reads the rows for each batch, so that no message has to arr
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
@@ -15,7 +15,10 @@ from models_registry.errors import Fault, Invalid, NotFound
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, RegisteredModel
 from review import policies, policy_facts, samplers
-from review.models import PolicyVersion, RoutingControl
+from review.models import Override, PolicyVersion, RoutingControl, RoutingDecision
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 LONGEST_NOTE = 500
 LONGEST_SWITCH = timedelta(days=3653)
@@ -107,6 +110,13 @@ def set_kill_switch(
         control.kill_switch_reason = reason
         control.kill_switch_expires_at = expires_at
         _save(control, actor, "kill_switch", "kill_switch_reason", "kill_switch_expires_at")
+        _overrides_of(model).update(ended_at=DatabaseNow(), ended_by=actor)
+        if on:
+            # Told beside it, so that every override stands in one place.
+            Override.objects.create(
+                model=model, scope=Override.Scope.MODEL, disposition=RoutingDecision.Disposition.HOLD, reason=reason,
+                created_by=actor, expires_at=expires_at,
+            )  # fmt: skip
         detail = {"reason": reason, "expires_at": expires_at.isoformat() if expires_at else None}
         action = "kill_switch.on" if on else "kill_switch.off"
         record(actor=actor, action=action, subject=model.slug, model=model, detail=detail)
@@ -121,6 +131,7 @@ def expire_kill_switches() -> int:
         for control in controls:
             control.kill_switch = False
             _save(control, SWEEPER, "kill_switch")
+            _overrides_of(control.model).update(ended_at=control.kill_switch_expires_at, ended_by=SWEEPER)
             detail = {"reason": control.kill_switch_reason}
             record(
                 actor=SWEEPER,
@@ -158,6 +169,11 @@ def control_of(*, model: RegisteredModel) -> RoutingControl:
     """What routing obeys for the model; where nobody set anything, an unsaved row that says so. Writes nothing."""
     control = RoutingControl.objects.select_related("active").filter(model=model).first()
     return control or RoutingControl(model=model, changed_at=model.created_at)
+
+
+def _overrides_of(model: RegisteredModel) -> QuerySet[Override]:
+    """The override that the kill switch stands for."""
+    return Override.objects.filter(model=model, scope=Override.Scope.MODEL, ended_at__isnull=True)
 
 
 def _locked(model: RegisteredModel) -> RoutingControl:

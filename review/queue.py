@@ -158,7 +158,8 @@ def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> 
     """Per queue id, over the given models only: what waits, what is out on lease, what was decided.
 
     ``depth`` counts open items that nobody holds, ``leased`` open items on a live lease; together they
-    are all open ones. ``oldest_age_seconds`` is the wait of the oldest open item, null without one.
+    are all open ones, ``escalated`` those of them that wait for who leads the model. ``oldest_age_seconds`` is the
+    wait of the oldest open item, null without one.
     """
     live = Q(state="open", lease_expires_at__gt=DatabaseNow())
     rows = (
@@ -168,11 +169,12 @@ def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> 
             open=Count("pk", filter=Q(state="open")),
             leased=Count("pk", filter=live),
             decided=Count("pk", filter=Q(state="decided")),
+            escalated=Count("pk", filter=Q(state="open", tier=1)),
             age=Max(DatabaseNow() - F("enqueued_at"), filter=Q(state="open")),
         )
     )
     found: dict[int, dict[str, Any]] = {row["queue"]: dict(row) for row in rows}
-    empty = {"open": 0, "leased": 0, "decided": 0, "age": None}
+    empty = {"open": 0, "leased": 0, "decided": 0, "escalated": 0, "age": None}
     return {queue.pk: _figures(found.get(queue.pk, empty)) for queue in queues}
 
 
@@ -262,4 +264,5 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
         "oldest_age_seconds": None if age is None else round(max(age.total_seconds(), 0.0), 3),
         "leased": row["leased"],
         "decided": row["decided"],
+        "escalated": row["escalated"],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from review import context, resolutions, veiled
+from review import adjudication, context, resolutions, veiled
 from review.models import Explanation, Lease, Mode, Prediction, QueueItem, ReviewDecision, ReviewQueue
 from review.models.queue import MOST_DECISIONS
 from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
@@ -81,7 +81,11 @@ WITHDRAWAL: dict[str, Any] = {
 
 CLAIM: dict[str, Any] = {
     "type": "object",
-    "properties": {"prefetch": {"type": "integer", "minimum": 0, "maximum": 5}},
+    "properties": {
+        "prefetch": {"type": "integer", "minimum": 0, "maximum": 5},
+        "reserved": {"type": "boolean", "description": "claimed ahead: kept back for a short time until it is opened"},
+        "escalated": {"type": "boolean", "description": "what was escalated first, for who leads a model"},
+    },
     "additionalProperties": False,
 }
 RELEASE: dict[str, Any] = WITHDRAWAL
@@ -288,6 +292,7 @@ def item_body(item: QueueItem, lease: Lease, viewer: Principal) -> dict[str, Any
             "guidelines": definition.guidelines,
             "reason_codes": definition.reason_codes,
         },
+        "answers": adjudication.answers_of(item),
         "mode": lease.mode,
         "model_shown": not veil.model,
         "lease": {"token": str(lease.token), "expires_at": lease.expires_at},
@@ -316,7 +321,8 @@ def queue_body(queue: ReviewQueue, models: Collection[RegisteredModel], figures:
     """A queue with its figures; ``models`` are those that the reader may see. Reads the prefetched ``models``."""
     seen = sorted(model.slug for model in queue.models.all() if model in models)
     settings = {name: getattr(queue, name) for name in QUEUE_SETTINGS["properties"]}
-    return {"slug": queue.slug, "models": seen, **figures, **settings, "paused_at": queue.paused_at}
+    pause = {name: getattr(queue, name) for name in ("paused_at", "paused_by", "paused_reason")}
+    return {"slug": queue.slug, "models": seen, **figures, **settings, **pause}
 
 
 KILL_SWITCH: dict[str, Any] = {

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from models_registry.models import RegisteredModel
 from review import capacity, policies, policy_facts, samplers, sampling
-from review.models import PolicyVersion, ReviewQueue, RoutingControl, SamplerFit
+from review.models import Override, PolicyVersion, ReviewQueue, RoutingControl, SamplerFit
 from review.policies import Floats
 
 logger = logging.getLogger("reviewhub.routing")
+
+# A condition of the policy's language, and what becomes of what meets it.
+Segment = tuple[dict[str, Any], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,11 @@ def terms_of(model_ids: Iterable[int]) -> dict[int, Terms]:
     for pk, model in models.items():
         if model.slug not in queues[pk]:
             queues[pk][model.slug] = _own_queue(model)
-    return {pk: _terms(model, controls.get(pk), queues[pk], required, fits, now) for pk, model in models.items()}
+    segments = _segments(models)
+    return {
+        pk: _terms(model, controls.get(pk), queues[pk], required, fits, segments.get(pk, ()), now)
+        for pk, model in models.items()
+    }
 
 
 def capacity_of(model: RegisteredModel) -> capacity.CapacityState | None:
@@ -107,6 +115,7 @@ def _terms(
     queues: Mapping[str, int],
     required: Mapping[int, int],
     fits: Mapping[int, SamplerFit],
+    segments: Sequence[Segment],
     now: datetime,
 ) -> Terms:
     active, shadow = (None, None) if control is None else (control.active, control.shadow)
@@ -123,7 +132,8 @@ def _terms(
             policy_broken=active is not None and policy is None,
             sampling_share=1.0 if day is None else day.share,
         ),
-        policy=policy,
+        # What people said about segments goes before the rules of the live policy; a shadow is watched as it is.
+        policy=None if policy is None else policies.overridden(policy, segments, policies.OVERRIDE),
         policy_id=None if active is None else active.pk,
         number=0 if active is None else active.number,
         queues=queues,
@@ -133,6 +143,15 @@ def _terms(
         shadow=shadow,
         shadow_fit=None if watched is None else samplers.fit_of(watched),
     )
+
+
+def _segments(models: Iterable[int]) -> dict[int, list[Segment]]:
+    """By model, what people said about segments and stands, the newest first."""
+    found: dict[int, list[Segment]] = {}
+    standing = Override.objects.in_force().filter(model__in=list(models), scope=Override.Scope.SEGMENT)
+    for model_id, when, disposition in standing.order_by("-id").values_list("model_id", "when", "disposition"):
+        found.setdefault(model_id, []).append((dict(when or {}), disposition))
+    return found
 
 
 def _parsed(active: PolicyVersion) -> policies.Policy | None:

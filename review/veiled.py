@@ -43,6 +43,8 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
         shown |= {"propensity": None, "draw": None}
     if veil.labels:
         shown["labels"] = []
+    if veil.colleagues and shown["explanation"]:
+        shown["explanation"] = {**shown["explanation"], "similar": []}
     if veil.model or (veil.colleagues and shown["resolution"]["by"] == "person"):
         shown["resolution"] = _UNSAID
     if veil.model:

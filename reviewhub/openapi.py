@@ -52,7 +52,7 @@ _TAGS = {
     "Predictions and what became of them": ("predictions", "resolutions", "outcomes"),
     "Review": ("queues", "leases", "decisions"),
     "Models and versions": ("models", "versions", "champion", "definitions", "promotions", "artifacts"),
-    "Policies": ("policies", "kill-switch"),
+    "Policies": ("policies", "kill-switch", "overrides"),
     "Labels and quality": (
         "labels",
         "quality",

@@ -104,6 +104,7 @@ GROUPS = (
         ("lease_lost", "409", "The token is unknown, another holder's, released, withdrawn, or overtaken."),
         ("lease_limit", "409", "The lease was renewed as often as is allowed."),
         ("already_decided", "409", "The item has its decision, or you have answered this prediction."),
+        ("highest_tier", "409", "The case waits for who leads the model already."),
         ("undo_window_closed", "409", "The time in which a decision can be undone is over."),
         ("already_undone", "409", "The decision was undone before."),
         (
@@ -122,6 +123,7 @@ GROUPS = (
         ("type_mismatch", "400", "A condition compares a field with a value of another type."),
         ("unknown_queue", "400", "The model has no such queue."),
         ("not_available", "400", "Not to be had in this version of ReviewHub."),
+        ("override_final", "409", "A case's caller has been told; override it again to tell it something else."),
         ("always_unknown", "", "A warning: the condition can never be known, so it always matches."),
         ("floors_eat_budget", "", "A warning: the floors of sampling review more than a third of the budget."),
         ("capacity_below_budget", "", "A warning: the capacity of a day has no room for all that sampling asks for."),

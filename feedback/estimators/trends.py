@@ -28,7 +28,8 @@ DELAY_DAYS = 28
 
 @dataclass(frozen=True)
 class Trend:
-    """The window of ``days`` that says most: z, the level at its begin and end on the line of Theil and Sen."""
+    """The window that says most: z, ``days`` from its first known day to its last, the level at both on the line of
+    Theil and Sen."""
 
     days: int
     n: int
@@ -75,7 +76,8 @@ def _of(values: Floats) -> Trend | None:
     known = values[at]
     slope = float(np.median(_slopes(at, known)))
     middle = float(np.median(known - slope * at))
-    return Trend(values.size, int(at.size), mann_kendall(known), middle, middle + slope * (values.size - 1))
+    first, last = int(at[0]), int(at[-1])
+    return Trend(last - first + 1, int(at.size), mann_kendall(known), middle + slope * first, middle + slope * last)
 
 
 def _slopes(at: NDArray[np.int64], values: Floats) -> Floats:
@@ -87,7 +89,7 @@ def mann_kendall(values: Floats) -> float:
     """The test's z with the correction for ties and for continuity (Mann 1945, Kendall 1975).
 
     >>> round(mann_kendall(np.arange(10.0)), 3), mann_kendall(np.ones(5))
-    (3.936, 0.0)
+    (3.935, 0.0)
     """
     one, other = np.triu_indices(values.size, 1)
     score = float(np.sign(values[other] - values[one]).sum())

@@ -36,7 +36,9 @@ def _shares(one: dict[str, object]) -> list[dict[str, object]]:
     ]
     if isinstance(gap, dict):
         of = gap["n_shown"] + gap["n_hidden"]
-        rows.append({"name": "Reliance gap", "of": of, **{key: gap[key] for key in ("estimate", "low", "high")}})
+        rows.append(
+            {"name": "Reliance gap", "gap": True, "of": of, **{key: gap[key] for key in ("estimate", "low", "high")}}
+        )
     rows.append({"name": "Taken back", "of": undone["n"], "estimate": undone["rate"], **undone})
     rows.append({"name": "Could not tell", "of": abstained["n"], "estimate": abstained["rate"], **abstained})
     return [{**row, "key": "weighted"} for row in rows]

@@ -20,6 +20,7 @@ register = template.Library()
 register.filter("number", wording.number)
 register.filter("share", wording.share)
 register.filter("span", wording.span)
+register.filter("points", wording.points)
 register.filter("figure", wording.figure)
 
 _TONES = {

@@ -81,7 +81,11 @@ class QueueDetail(APIView):
 
 
 class Claim(APIView):
-    """Lease the next items. 204 says in ``Reason`` why there is none: ``empty``, ``leased`` or ``paused``."""
+    """Lease the next items. 204 says in ``Reason`` why there is none.
+
+    ``empty``, ``leased`` (others have it all), ``paused``, ``escalated`` (what waits is for who leads the model) or
+    ``not_for_you`` (what waits was handed to a colleague, or passed on by you).
+    """
 
     scopes = {"post": "review"}
 
@@ -90,17 +94,20 @@ class Claim(APIView):
         request={"application/json": CLAIM},
         responses={
             200: OpenApiResponse(CLAIM_ANSWER, description="the leased items with all that a review shows"),
-            204: OpenApiResponse(description="nothing to claim; header Reason: empty, leased or paused"),
+            204: OpenApiResponse(description="nothing to claim; header Reason says why"),
         },
     )
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request)
         row, models = _queue(caller(request), slug, "review")
-        count = max(1, int(checked(CLAIM, request.data).get("prefetch", 1)))
-        holder = caller(request).pseudonym
-        items = queue.claim(queue=row, models=models, holder=holder, count=count)
+        body = checked(CLAIM, request.data)
+        holder, leads = caller(request).pseudonym, caller(request).models("preview").filter(queues=row)
+        items = queue.claim(
+            queue=row, models=models, holder=holder, count=max(1, int(body.get("prefetch", 1))), leads=leads,
+            reserved=body.get("reserved", False), escalated=body.get("escalated", False),
+        )  # fmt: skip
         if not items:
-            found = queue.emptiness(queue=row, models=models, holder=holder)
+            found = queue.emptiness(queue=row, models=models, holder=holder, leads=leads)
             return Response(status=204, headers={"Reason": found.reason})
         # The claim's own row says what is shown, whatever the queue was set to since.
         out = Lease.objects.in_bulk([item.lease_token for item in items])

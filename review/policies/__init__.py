@@ -7,10 +7,12 @@ from review.policies.choices import Choice, Choices
 from review.policies.document import POLICY, Facts, faults, warnings
 from review.policies.draws import arm_draw, draw, draws
 from review.policies.findings import examine
-from review.policies.policy import Branch, Floor, Hold, Policy, Rule, Sampling, parse
+from review.policies.policy import Branch, Floor, Hold, Policy, Rule, Sampling, overridden, parse
+from review.policies.reasons import OVERRIDE
 from review.policies.staleness import stale_groups
 
 __all__ = [
+    "OVERRIDE",
     "POLICY",
     "Batch",
     "Branch",
@@ -37,6 +39,7 @@ __all__ = [
     "least_on_confidence",
     "least_propensity",
     "on_confidence",
+    "overridden",
     "parse",
     "solve",
     "stale_groups",

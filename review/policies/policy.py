@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from review import rules
@@ -84,6 +84,13 @@ class Policy:
     def asks(self, kind: str) -> bool:
         """Whether a condition looks at a field of that kind, such as ``feature`` or ``novelty``."""
         return any(name.partition(".")[0] == kind for name in self.fields)
+
+
+def overridden(policy: Policy, segments: Sequence[tuple[Mapping[str, Any], str]], name: str) -> Policy:
+    """The policy with what people said about segments, (condition, disposition) each, before its first rule."""
+    first = tuple(Rule(name, rules.parse(when), disposition) for when, disposition in segments)
+    asked = policy.fields.union(*(rules.fields(rule.when) for rule in first))
+    return replace(policy, rules=(*first, *policy.rules), fields=asked) if first else policy
 
 
 def parse(document: Mapping[str, Any]) -> Policy:

@@ -13,6 +13,7 @@ from review.policies.findings import Flags
 from review.policies.policy import Policy
 
 KILL_SWITCH = "kill_switch"
+OVERRIDE = "override"
 NO_ACTIVE_POLICY = "no_active_policy"
 POLICY_ERROR = "policy_error"
 OVERSIGHT_ALWAYS = "oversight_always"
@@ -23,6 +24,7 @@ AUDIT_FLOOR = "audit_floor"
 # The reasons that routing itself gives; every other one is the name of a rule or branch.
 REASONS = (
     KILL_SWITCH,
+    OVERRIDE,
     NO_ACTIVE_POLICY,
     POLICY_ERROR,
     OVERSIGHT_ALWAYS,

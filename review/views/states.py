@@ -47,12 +47,9 @@ def case(**made: Any) -> Callable[[HttpRequest], Context]:
         more = then(at, found, token) or {} if then else {}
         token = more.pop("token", token)
         [item] = stage.held(at, [token])
-        return {
-            **stage.surroundings(at),
-            "fragment": ACT,
-            **stage.card(at, item, **more),
-            "decisions": stage.latest(at),
-        }
+        shown = stage.card(at, item, **more)
+        _with_pictures(shown["case"], item)
+        return {**stage.surroundings(at), "fragment": ACT, **shown, "decisions": stage.latest(at)}
 
     return build
 
@@ -81,6 +78,13 @@ def alone(fragment: str) -> Callable[[HttpRequest], Context]:
 
 def _made(request: HttpRequest, made: dict[str, Any]) -> Example:
     return example(user=request.user, **made)  # type: ignore[arg-type]
+
+
+def _with_pictures(shown: Context, item: QueueItem) -> None:
+    """The pictures of a case that is gone once the page is there stand in the page itself."""
+    for image in (shown["context"] or {}).get("images", ()):
+        given = item.prediction.payload.context["images"][image["place"]]
+        image["inline"] = f"data:image/png;base64,{given['data']}"
 
 
 def _taken(at: stage.Desk, found: Example) -> UUID:
@@ -184,7 +188,7 @@ GROUPS: dict[str, list[State]] = {
         ),
         State(
             "adjudication", "Between two answers", "colleagues differ; no names",
-            case(kind="adjudication", then=_adjudicated),
+            case(role="lead", kind="adjudication", then=_adjudicated),
         ),
         State("undo-return", "Taken back", "the former answer and note are back", case(then=_taken_back)),
         State("two-keys", "A label chosen", "Enter stores it", case(two_keys=True), {"pressed": 1}),

@@ -15,25 +15,30 @@ if TYPE_CHECKING:
 # Every rule of levels A and AA up to WCAG 2.2, target size among them, and those axe calls best practice.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 VIEWS = tuple(product((1400, 320), ("light", "dark")))
-RUN = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})"
+# A theme changes colours and nothing else, so the second theme is asked only what colours decide.
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+RUN = "runOnly => axe.run(document, {runOnly, resultTypes: ['violations']})"
 
 
-def violations(page: Page) -> list[str]:
-    """One line for each element that breaks a rule, as the page stands now."""
+def violations(page: Page, *, colours: bool = False) -> list[str]:
+    """One line for each element that breaks a rule, as the page stands now; of all rules or of those about colours."""
     if not page.evaluate("'axe' in window"):
         # Through the debugger, which the page's own policy does not bind; no page is served with less of it.
         page.evaluate(AXE_SCRIPT)
-    found: list[dict[str, Any]] = page.evaluate(RUN, TAGS)["violations"]
+    only = {"type": "rule", "values": OF_COLOURS} if colours else {"type": "tag", "values": TAGS}
+    found: list[dict[str, Any]] = page.evaluate(RUN, only)["violations"]
     return [f"{rule['id']}: {target(node)} {why(node)}" for rule in found for node in rule["nodes"]]
 
 
 def in_every_view(page: Page, name: str, views: Iterable[tuple[int, str]] = VIEWS) -> list[str]:
     """The faults of one page wide and narrow, light and dark; also whether it scrolls sideways."""
     faults = []
+    widths = set()
     for width, theme in views:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        faults += [f"{name} {width} {theme}: {fault}" for fault in violations(page)]
+        faults += [f"{name} {width} {theme}: {fault}" for fault in violations(page, colours=width in widths)]
+        widths.add(width)
         beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if beyond > 0:
             faults.append(f"{name} {width} {theme}: {beyond} px wider than the screen")

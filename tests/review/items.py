@@ -31,11 +31,12 @@ def make_prediction(model: RegisteredModel, external_id: str = "p-1", **fields: 
 
 
 def make_item(model: RegisteredModel, external_id: str = "p-1", *, kind: str = "gate", **fields: Any) -> QueueItem:
-    """An open item of a routed prediction: held for a gate, or told to proceed for an audit."""
+    """An open item of a routed prediction: held for a gate, or told to proceed for all others."""
     prediction = make_prediction(model, external_id)
     gate = kind == "gate"
     RoutingDecision.objects.create(
-        prediction=prediction, model=model, draw=0.1, p_gate=float(gate), propensity=1.0 if gate else 0.3, review=kind,
+        prediction=prediction, model=model, draw=0.1, p_gate=float(gate), propensity=1.0 if gate else 0.3,
+        review="gate" if gate else "audit",
         disposition="hold" if gate else "proceed", reasons=["low_confidence"], model_guess=0.6, oversight_always=False,
     )  # fmt: skip
     if not gate:

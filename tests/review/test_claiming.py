@@ -236,7 +236,7 @@ def test_counts_tell_waiting_held_and_decided_apart(cast: Cast) -> None:
     found = figures[line(cast).pk]
     assert {name: found[name] for name in ("depth", "leased", "decided")} == {"depth": 2, "leased": 1, "decided": 1}
     assert found["oldest_age_seconds"] > 3600
-    nothing = {"depth": 0, "oldest_age_seconds": None, "leased": 0, "decided": 0}
+    nothing = {"depth": 0, "oldest_age_seconds": None, "leased": 0, "decided": 0, "escalated": 0}
     assert figures[ReviewQueue.objects.get(slug=other.slug).pk] == nothing
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -13,8 +14,8 @@ from django.db import connection
 
 from feedback import labels
 from models_registry import access
-from review import decisions, queue, routing
-from review.models import Prediction, PredictionPayload, QueueItem, ReviewDecision, ReviewQueue
+from review import decisions, queue, routing, sightings
+from review.models import CaseView, Lease, Prediction, PredictionPayload, QueueItem, ReviewDecision, ReviewQueue
 from reviewhub.invariants import INVARIANTS, check_all
 from tests.conftest import Cast
 from tests.review.received import receive
@@ -63,9 +64,7 @@ def test_routing_that_marks_rows_before_it_writes_the_choice_is_caught(cast: Cas
 
 def test_routing_that_leaves_enqueueing_to_a_lost_message_is_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
     receive(cast.model, 3, confidence=0.6)
-    without_items = routing._STORE.replace(
-        "FROM sent, clock WHERE review <> 'none' ORDER BY prediction_id", "FROM sent, clock WHERE false"
-    )
+    without_items = routing._STORE.replace("WHERE review <> 'none' ORDER BY prediction_id, arm.slot", "WHERE false")
     monkeypatch.setattr(routing, "_STORE", without_items)
     routing.route_batch(limit=10)
     assert {"I-02", "I-12"} <= broken()
@@ -110,6 +109,40 @@ def test_a_label_that_outlived_its_undone_decision_is_caught(decided: ReviewDeci
 def test_history_without_its_guard_is_caught(db: None):
     run("ALTER TABLE review_reviewdecision DISABLE TRIGGER review_reviewdecision_append_only")
     assert broken() == {"I-14"}
+
+
+def test_a_decision_that_forgets_what_was_shown_is_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sightings, "first_of_model", lambda prediction, viewers: None)
+    receive(cast.model, 1, confidence=0.6)
+    routing.route_batch(limit=10)
+    alice = access.principal_of_user(cast.alice)
+    [item] = queue.claim(queue=ReviewQueue.objects.get(slug="payments"), models=[cast.model], holder=alice.pseudonym)
+    decisions.decide(token=item.lease_token, principal=alice, label="fraud")
+    labels.pull(limit=10)
+    assert broken() == {"I-19"}
+
+
+def test_a_page_that_is_shown_without_a_record_of_it_first_is_caught(decided: ReviewDecision):
+    """The record of a look must be earlier than the look: here it says that the blind decision was none."""
+    run("ALTER TABLE review_reviewdecision DISABLE TRIGGER review_reviewdecision_append_only")
+    Lease.objects.filter(token=decided.lease_id).update(model_shown_at=None)
+    ReviewDecision.objects.filter(pk=decided.pk).update(model_shown_at=None)
+    run("ALTER TABLE review_reviewdecision ENABLE TRIGGER review_reviewdecision_append_only")
+    assert broken() == set()
+    at = decided.decided_at - timedelta(seconds=1)
+    CaseView.objects.create(prediction=decided.prediction, viewer=decided.reviewer, what="model", where="page", at=at)
+    assert broken() == {"I-19"}
+
+
+def test_a_claim_that_takes_the_queue_s_mode_for_a_case_drawn_blind_is_caught(cast: Cast):
+    receive(cast.model, 1, confidence=0.6)
+    routing.route_batch(limit=10)
+    QueueItem.objects.update(blind_share=0.5, blind_draw=0.1)
+    line = ReviewQueue.objects.get(slug="payments")
+    [item] = queue.claim(queue=line, models=[cast.model], holder="r-1")
+    assert broken() == set()
+    Lease.objects.filter(token=item.lease_token).update(mode="assisted")
+    assert broken() == {"I-19"}
 
 
 @pytest.mark.parametrize(

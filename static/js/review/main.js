@@ -210,6 +210,11 @@ function stored(entry, result, around) {
   letGo(`lease:${entry.token}`);
   if (around.done !== undefined) counts(around.done, around.waiting);
   if (result.status === "saved") {
+    // A lease that had run out may have been claimed ahead again meanwhile.
+    const twins = deck.slots.filter((slot) => slot.item === String(result.item));
+    deck.slots = deck.slots.filter((slot) => !twins.includes(slot));
+    for (const twin of twins) letGo(`lease:${twin.token}`);
+    if (current?.item === String(result.item) && current.token !== entry.token) { current = null; advance(); }
     undoable = String(result.decision);
     say(`Saved: ${result.label ?? "can’t tell"}. Undo${bound.undo ? ` (${bound.undo.toUpperCase()})` : ""}.`);
     if (busy) return;
@@ -569,6 +574,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => { if (event.target.closest("#stage")) event.preventDefault(); });
 
 document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented) return;
   if (document.querySelector("dialog[open]")) {
     const typing = event.target.matches("input, textarea, select");
     if (!typing && !event.repeat && closes(event.key.toLowerCase(), bound)) event.preventDefault();

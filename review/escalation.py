@@ -1,0 +1,51 @@
+"""Passing a case up: whoever holds it cannot decide it, and somebody who leads the model should."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, transaction
+
+from models_registry.errors import Conflict
+from models_registry.ledger import record
+from review import leases
+from review.models import Comment, Lease
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from models_registry.access import Principal
+
+LONGEST_REASON = 500
+
+
+def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
+    """End the lease and leave the case to who leads its model, with a note; safe to repeat.
+
+    It does not come back to who escalated it, unless they lead the model themselves. Conflict
+    ``highest_tier`` for what waits for a lead already, else what ``leases.refusal`` says.
+    """
+    lease = leases.find(token)
+    if lease is None:
+        raise leases.refusal(token, principal.pseudonym)
+    item = lease.item
+    principal.require("review", item.model)
+    if lease.ending == Lease.Ending.ESCALATED and lease.holder == principal.pseudonym:
+        return lease
+    if item.tier and item.lease_token == token:
+        raise Conflict("this case waits for a lead already; hand it over, or skip it", code="highest_tier")
+    note = note.strip()
+    values: dict[str, Any] = {"token": token, "holder": principal.pseudonym, "tier": 1, "to": None, "seconds": None}
+    values |= {"ending": Lease.Ending.ESCALATED, "reason": note[:LONGEST_REASON]}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(leases.PASS_ON, values)
+            if not cursor.rowcount:
+                raise leases.refusal(token, principal.pseudonym)
+        Comment.objects.create(
+            prediction_id=item.prediction_id, kind=Comment.Kind.ESCALATION, author=principal.pseudonym, text=note
+        )
+        detail = {"prediction": str(item.prediction_id)}
+        record(actor=principal.name, action="item.escalated", subject=str(item.pk), model=item.model, detail=detail)
+    lease.refresh_from_db()
+    return lease
