@@ -56,7 +56,7 @@ _ALLOWED = """
 _NOT_SKIPPED = """
     NOT EXISTS (
         SELECT 1 FROM review_lease s
-        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released' OFFSET 0)
+        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released' AND NOT s.reserved OFFSET 0)
 """
 _NAMED = f"""
     SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i WHERE {_ALLOWED} AND i.id = %(item)s
@@ -67,7 +67,7 @@ _SKIPPED = f"""
     SELECT i.id, i.lease_token, i.lease_expires_at
     FROM review_queueitem i CROSS JOIN LATERAL (
         SELECT max(s.ended_at) AS at FROM review_lease s
-        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released') skipped
+        WHERE s.item_id = i.id AND s.holder = %(holder)s AND s.ending = 'released' AND NOT s.reserved) skipped
     WHERE {_ALLOWED} AND skipped.at IS NOT NULL ORDER BY skipped.at, i.id
 """  # noqa: S608
 # What colleagues handed over to this person, and what was escalated: by partial indexes that are nearly empty.

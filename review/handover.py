@@ -34,7 +34,7 @@ def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = 
     principal.require("review", item.model)
     if lease.ending == Lease.Ending.HANDED_OVER and lease.holder == principal.pseudonym:
         return lease
-    if lease.holder != principal.pseudonym:
+    if lease.holder != principal.pseudonym or item.lease_token != token:
         raise leases.refusal(token, principal.pseudonym)
     colleague = _colleague(item, principal, to)
     note = note.strip()

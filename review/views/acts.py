@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from models_registry.errors import Conflict, Invalid
 from models_registry.views.base import page
-from review import cases, exposure, leases, queue
+from review import cases, exposure, leases, queue, veil
 from review.models import Explanation, Lease, ReviewerSettings
 from review.views import stage
 from review.views.answering import card_html, lease_of, refused, sentence, whole, withdrawn
@@ -77,7 +77,7 @@ def explanation(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     if not found or lease is None:
         raise Http404
     tries = min(whole(request.GET.get("try", "1")), 99)
-    shown = cases.case(found[0].prediction)
+    shown = cases.case(found[0].prediction, veil.of_item(found[0], lease), at.principal)
     if shown["explanation"]["state"] == Explanation.Status.READY:
         queue.note_explanation_shown(token=token, holder=at.holder)
     context = {"case": shown, "queue": at.queue, "item": found[0], "tries": tries + 1, "polls": tries < 6}

@@ -24,7 +24,7 @@ from models_registry.errors import Conflict, Invalid, ReviewHubError
 from models_registry.schemas import faults as schema_faults
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
-from review import cases, decisions, late, leases, queue
+from review import cases, decisions, late, leases, queue, veil
 from review.forms import AnswerForm
 from review.models import Lease, QueueItem, ReviewDecision
 from review.views import stage
@@ -191,9 +191,11 @@ def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     made = get_object_or_404(rows, pk=pk, item__queue=at.queue, reviewer=at.holder, kind="decision")
     made.item.queue = at.queue
     # An answered case is shown as it was answered: what was hidden then stays hidden here.
+    hidden = veil.veil(at.principal, made.prediction) | veil.Veil(model=made.model_shown_at is None)
     context = {
-        "queue": at.queue, "item": made.item, "made": made, "hidden": made.model_shown_at is None, "mode": made.mode,
-        "case": cases.case(made.prediction), "definition": made.definition, "past": True,
+        "queue": at.queue, "item": made.item, "made": made, "hidden": hidden.model, "mode": made.mode,
+        "case": cases.case(made.prediction, hidden, at.principal), "veil": hidden, "past": True,
+        "definition": made.definition,
         "folded": at.wishes.why_folded,
         "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
     }  # fmt: skip

@@ -14,7 +14,6 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from models_registry.access import principal_of_user
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
 from review import adjudication, cases, keys, leases, queue
@@ -92,7 +91,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "mode": lease.mode,
         "hidden": hidden,
         "veil": veil,
-        "case": cases.case(item.prediction),
+        "case": cases.case(item.prediction, veil, at.principal),
         "definition": definition,
         "labels": labels(classes, definition),
         "any_codes": any(definition.reason_codes.values()),
@@ -103,7 +102,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "tries": 1,
         "earlier": earlier(item.prediction, at.principal),
         "differing": None if veil.colleagues else adjudication.answers_of(item),
-        "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction),
+        "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction, at.principal),
         "key": keys.bindings_of(at.wishes, classes),
         "folded": at.wishes.why_folded,
         **more,
@@ -129,15 +128,17 @@ def earlier(prediction: Prediction, principal: Principal) -> list[ReviewDecision
     return list(mine.order_by("-id")[:3])
 
 
-def same_entity(prediction: Prediction) -> list[ReviewDecision]:
-    """What was decided of the entity's other cases, the newest first."""
+def same_entity(prediction: Prediction, viewer: Principal) -> list[ReviewDecision]:
+    """What was decided of the entity's other cases, the newest first; none that the viewer may have to answer too."""
     if not prediction.entity_id:
         return []
     others = ReviewDecision.objects.filter(
         prediction__model=prediction.model_id, prediction__entity_id=prediction.entity_id, kind="decision",
         superseded_by__isnull=True,
     )  # fmt: skip
-    return list(others.exclude(prediction=prediction.pk).select_related("prediction").order_by("-id")[:5])
+    newest = list(others.exclude(prediction=prediction.pk).select_related("prediction").order_by("-id")[:5])
+    veils = veiling.veils(viewer, [made.prediction for made in newest])
+    return [made for made in newest if not veils[made.prediction_id].labels]
 
 
 def standing(at: Desk) -> Any:
@@ -244,12 +245,3 @@ def _granting(models: list[RegisteredModel]) -> list[str]:
     """Who can make somebody a lead of these models."""
     owners = Membership.objects.filter(model__in=models, role=Membership.Role.OWNER, user__is_active=True)
     return sorted({row.user.get_username() for row in owners.select_related("user")})[:3]
-
-
-def colleagues(item: QueueItem, principal: Principal) -> list[dict[str, str]]:
-    """Who else may review the item's model, to hand it over to: name and pseudonym."""
-    rows = Membership.objects.filter(model=item.model_id, user__is_active=True).select_related("user")
-    people = {row.user.pk: principal_of_user(row.user) for row in rows}
-    others = [one for one in people.values() if one.pseudonym != principal.pseudonym]
-    able = [one for one in others if "review" in one.abilities(item.model)]
-    return sorted(({"name": one.name, "pseudonym": one.pseudonym} for one in able), key=lambda one: one["name"])

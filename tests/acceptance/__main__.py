@@ -12,7 +12,7 @@ from tests.acceptance import intervals, made, people, reliance, time
 from tests.acceptance.checks import FULL, Check, Size, line
 
 IDENTITIES = "tests/feedback/test_estimator_identities.py"
-BY_STEPS = "tests/feedback/test_reliance_by_steps.py"
+BY_STEPS = "tests/feedback/test_reliance_by_steps.py::test_the_steps_give_the_figure_of_the_arrays"
 BY_WORKER = (
     "tests/loop/test_routing_by_worker.py::test_a_worker_reviews_predictions_as_often_as_their_stored_propensity_says"
 )

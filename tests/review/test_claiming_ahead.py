@@ -237,3 +237,13 @@ def test_many_leases_are_given_back_at_once_and_only_ones_own(cast: Cast) -> Non
     assert lease_of(theirs[0]).ending is None
     assert lease_of(mine[0]).reason == "left"
     assert len(take(cast, "carol", count=5)) == 2
+
+
+def test_what_was_claimed_ahead_and_given_back_unseen_was_not_skipped(cast: Cast) -> None:
+    for number in range(3):
+        make_item(cast.model, f"p-{number}")
+    line, holder = ReviewQueue.objects.get(slug=cast.model.slug), "r-me"
+    ahead = queue.claim(queue=line, models=[cast.model], holder=holder, count=2, reserved=True)
+    queue.release_many(tokens=[item.lease_token for item in ahead if item.lease_token], holder=holder, reason="unseen")
+    again = queue.claim(queue=line, models=[cast.model], holder=holder, count=2, reserved=True)
+    assert [item.pk for item in again] == [item.pk for item in ahead]

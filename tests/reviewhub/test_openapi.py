@@ -133,6 +133,30 @@ def test_the_answers_about_policies_are_as_described(document: dict[str, Any], c
     holds(document, f"{known}/kill-switch/", "get", admin.get(f"{at}/kill-switch/"))
 
 
+STEPS = [("blind_first", "first-answer"), ("on_request", "reveal"), ("blind", "open")]
+
+
+@pytest.mark.parametrize(("mode", "step"), STEPS)
+def test_the_answers_about_what_is_shown_are_as_described(
+    document: dict[str, Any], cast: Cast, admin: APIClient, mode: str, step: str
+):
+    settings = admin.patch(f"{BASE}/queues/payments/", {"mode": mode}, format="json")
+    holds(document, "/queues/{slug}/", "patch", settings)
+    admin.post(f"{BASE}/predictions/", prediction_body(), format="json")
+    routing.route_batch(limit=10)
+    claimed = admin.post(f"{BASE}/queues/payments/claim/", {}, format="json")
+    holds(document, "/queues/{slug}/claim/", "post", claimed)
+    item = claimed.json()["item"]
+    assert (item["model_shown"], item["prediction"]["predicted"], item["alternatives"]) == (False, None, [])
+    body = {"label": "ok"} if step == "first-answer" else {}
+    shown = admin.post(f"{BASE}/leases/{item['lease']['token']}/{step}/", body, format="json")
+    holds(document, f"/leases/{{token}}/{step}/", "post", shown)
+    holds(document, "/predictions/{id}/", "get", admin.get(f"{BASE}/predictions/{item['prediction']['id']}/"))
+    decided = admin.post(f"{BASE}/leases/{item['lease']['token']}/decide/", {"label": "ok"}, format="json")
+    holds(document, "/leases/{token}/decide/", "post", decided)
+    holds(document, "/predictions/{id}/", "get", admin.get(f"{BASE}/predictions/{item['prediction']['id']}/"))
+
+
 def test_the_answers_along_the_loop_are_as_described(document: dict[str, Any], cast: Cast, admin: APIClient):
     sent = admin.post(f"{BASE}/predictions/", prediction_body(), format="json")
     holds(document, "/predictions/", "post", sent)

@@ -58,7 +58,7 @@ export async function passOnTo(act, slot, onDone) {
   if (act === "hand_over") {
     const answer = await get(`${slot.token}/colleagues/`);
     const people = answer.kind === "ok" ? answer.body.colleagues : [];
-    picks.querySelector("select").replaceChildren(...people.map((one) => new Option(one.name, one.pseudonym)));
+    picks.querySelector("select").replaceChildren(...people.map((name) => new Option(name, name)));
     if (!people.length) form.querySelector("[data-error]").textContent = answer.kind === "ok" ? "Nobody else may review this model." : "The server did not answer.";
   }
   (act === "hand_over" ? picks.querySelector("select") : form.querySelector("textarea")).focus();
