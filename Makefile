@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: run test check acceptance bench install install-dev browser screenshots
+.PHONY: run test check acceptance faults bench install install-dev browser screenshots
 
 run: install
 	@python manage.py run --port $(PORT)
@@ -36,6 +36,10 @@ check: install-dev
 # Minutes: the statistics at their bars. REVIEWHUB_ADULT_CSV names the census table for the bars that are about it.
 acceptance: install-dev
 	@python -m tests.acceptance
+
+# Minutes: the tests that kill a real server under load, at full size; the suite takes them small.
+faults: install-dev browser
+	@FAULTS=full python -m pytest -m faults
 
 bench: install-dev
 	@python -m benchmarks

@@ -123,7 +123,8 @@ def _bins(
     plain: dict[str, list[Counted]] = {}
     if model.outcomes_complete_for == CompleteFor.NONE:
         plain = _by_class((r.predicted, r.score, r.outcome == r.predicted, 1.0) for r in rows if r.outcome is not None)
-    found, known = [], 0
+    found: list[dict[str, Any]] = []
+    known = 0
     for label in model.classes:
         counted, basis = weighted.get(label, []), "drawn"
         enough = effective_sample_size([weight for *_, weight in counted]) >= FEWEST
@@ -132,8 +133,8 @@ def _bins(
         known += len(counted)
         arrays = (np.array([row[place] for row in counted], dtype=np.float64) for place in (1, 2, 3))
         score, true, weight = arrays
-        for one in frequencies(score, true.astype(np.int64), weight):
-            found.append({"label": label, **asdict(one), "basis": basis})
+        bins = frequencies(score, true.astype(np.int64), weight)
+        found += [{"label": label, **asdict(one), "basis": basis} for one in bins]
     return found, known
 
 

@@ -5,19 +5,20 @@ Reads only. Each event is told from the row that recorded it, with that row's ow
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Min, Q
+from django.db.models import Q
 
+from feedback import reviewer_events
 from feedback.datasets import HOLDOUT, split_of
 from feedback.models import DatasetSnapshot, Label, OutcomeEvent, TrainingRun
+from feedback.reviewer_events import Event
 from models_registry import wording
 from review import veiled
 from review.cases import chance
-from review.models import CaseView, Explanation, Lease, Mode, Prediction, Resolution, ReviewDecision, RoutingDecision
+from review.models import Explanation, Prediction, Resolution, RoutingDecision
 from review.veil import NOTHING, Veil
 
 if TYPE_CHECKING:
@@ -30,28 +31,8 @@ ORDER = (
     "occurred", "received", "routed", "claimed", "explained", "first", "shown", "seen", "decided", "undone", "resolved",
     "outcome", "label",
 )  # fmt: skip
-MAX_RUNS, MAX_VIEWS = 20, 100
+MAX_RUNS = 20
 HIDDEN = "hidden until you have answered"
-SEEN: dict[str, str] = {CaseView.What.MODEL: "the model’s answer", CaseView.What.COLLEAGUES: "what others answered"}
-SEEN_AT: dict[str, str] = {
-    CaseView.Where.PAGE: "on a page", CaseView.Where.API: "over the API", CaseView.Where.REVIEW: "in review",
-    CaseView.Where.EXPORT: "in an export",
-}  # fmt: skip
-
-
-@dataclass
-class Event:
-    """One thing that happened: when, of which kind, in words; ``gap`` is the time since the event before."""
-
-    at: datetime
-    kind: str
-    title: str
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    note: str = ""
-    who: str = ""
-    tone: str = "plain"
-    version_slug: str = ""
-    gap: str = ""
 
 
 def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | None = None) -> list[Event]:
@@ -64,11 +45,15 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
     events = [
         *_arrival(shown, hidden=veil.model),
         *_routing(_routed(shown, veil), hidden=veil.model),
-        *([] if veil.gold else _explanation(explained)),
-        *_leases(prediction, viewer if veil.gold else None),
-        *_views(prediction, viewer if veil.gold else None),
-        *_decisions(prediction, veil, viewer),
+        *_explanation(explained, shown.received_at if veil.gold else None),
+        *reviewer_events.leases(prediction, viewer if veil.gold else None),
+        *reviewer_events.views(prediction, viewer if veil.gold else None),
+        *reviewer_events.decisions(prediction, veil, viewer),
     ]
+    if veil.gold and not veil.model:
+        told = veiled.told_of_audit(prediction)
+        facts = [("by", told["by"]), ("label", told["label"])]
+        events.append(Event(shown.received_at, "resolved", f"Resolved: {told['disposition']}", facts, tone="good"))
     if not veil.labels:
         events += [
             *_resolutions(prediction), *_outcomes(prediction), *_labels(prediction), *_training(prediction)
@@ -118,86 +103,15 @@ def _routing(routing: RoutingDecision | None, *, hidden: bool) -> Iterator[Event
     yield Event(routing.routed_at, "routed", title, facts, note=note, tone="model")
 
 
-def _explanation(found: Explanation | None) -> Iterator[Event]:
+def _explanation(found: Explanation | None, instead: datetime | None) -> Iterator[Event]:
     if found is None or found.computed_at is None:
         return
+    at = instead or found.computed_at
     if found.status == Explanation.Status.READY:
         facts = [("of", found.explained_class), ("origin", found.origin), ("explainer", found.explainer or "–")]
-        yield Event(found.computed_at, "explained", "Explanation ready", facts, tone="model")
+        yield Event(at, "explained", "Explanation ready", facts, tone="model")
     elif found.status == Explanation.Status.FAILED:
-        yield Event(found.computed_at, "explained", "Explanation failed", note=found.reason, tone="bad")
-
-
-def _leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
-    leases = Lease.objects.filter(item__prediction=prediction).order_by("claimed_at")
-    for lease in (
-        leases if only is None else leases.filter(item__state="open", item__kind="gold", holder=only.pseudonym)
-    ):
-        facts = [("mode", Mode(lease.mode).label)]
-        yield Event(lease.claimed_at, "claimed", "Claimed", facts, who=lease.holder, tone="person")
-        if lease.first_answer_at is not None and only is None:
-            title = "First answer, before the model was shown"
-            yield Event(lease.first_answer_at, "first", title, who=lease.holder, tone="person")
-        if lease.model_shown_at is not None and lease.mode != Mode.ASSISTED:
-            yield Event(lease.model_shown_at, "shown", "The model was shown", who=lease.holder, tone="person")
-        ended = lease.ended_at
-        if ended is not None and lease.ending in (Lease.Ending.RELEASED, Lease.Ending.EXPIRED, Lease.Ending.WITHDRAWN):
-            titles = {"released": "Given back", "expired": "Lease ran out", "withdrawn": "Lease ended by withdrawal"}
-            yield Event(ended, "released", titles[lease.ending], note=lease.reason, who=lease.holder, tone="person")
-
-
-def _views(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
-    """Who saw it beside any lease: of a viewer's sights of one kind the first, as they may look often."""
-    views = CaseView.objects.filter(prediction=prediction)
-    if only is not None:
-        views = views.filter(viewer=only.pseudonym, at__gte=veiled.asked_at(prediction))
-    first = views.values("viewer", "what", "where", "detail").annotate(first=Min("at"), times=Count("pk"))
-    told: dict[tuple[str, str], Event] = {}
-    for row in first.order_by("first")[:MAX_VIEWS]:
-        key = (row["viewer"], row["where"] if row["what"] != CaseView.What.SENSITIVE else f"{row['detail']} revealed")
-        title = f"Looked at {SEEN_AT[row['where']]}"
-        if row["what"] == CaseView.What.SENSITIVE:
-            title = "Asked for a value that is hidden by policy"
-        event = told.setdefault(key, Event(row["first"], "seen", title, who=row["viewer"], tone="person"))
-        if row["what"] in SEEN:
-            event.facts.append(("saw", SEEN[row["what"]]))
-        if row["what"] == CaseView.What.SENSITIVE:
-            event.facts.append(("value of", row["detail"]))
-        if row["times"] > 1 and row["what"] != CaseView.What.MODEL:
-            event.facts.append(("times", str(row["times"])))
-    yield from told.values()
-
-
-def _decisions(prediction: Prediction, veil: Veil, viewer: Principal | None) -> Iterator[Event]:
-    rows = ReviewDecision.objects.filter(prediction=prediction).select_related("superseded_by", "supersedes")
-    for row in veiled.decisions(rows, veil, viewer):
-        who = "" if veil.names and not (viewer is not None and veiled.is_own(row, viewer)) else row.reviewer
-        if row.kind == ReviewDecision.Kind.UNDO:
-            taken_back = row.supersedes.label if row.supersedes else None
-            facts = [("took back", taken_back or "can’t tell")]
-            yield Event(row.decided_at, "undone", "Undone", facts, who=who, tone="person")
-            continue
-        facts = []
-        if row.reason_codes:
-            facts.append(("because", ", ".join(str(code).replace("_", " ") for code in row.reason_codes)))
-        if row.claimed_at:
-            facts.append(("time with the case", wording.span((row.decided_at - row.claimed_at).total_seconds())))
-        if row.seconds_active is not None:
-            facts.append(("active", wording.span(row.seconds_active)))
-        if row.first_answer is not None:
-            facts.append(("first answer", row.first_answer))
-        facts.append(("model", _sight(row)))
-        facts.append(("explanation", "was shown" if row.explanation_shown else "was not shown"))
-        stands = not hasattr(row, "superseded_by")
-        title = "Can’t tell" if row.abstained else f"Decided: {row.label}"
-        title += "" if stands else " (no longer stands)"
-        yield Event(row.decided_at, "decided", title, facts, note=row.rationale, who=who, tone="person")
-
-
-def _sight(row: ReviewDecision) -> str:
-    if row.model_shown_at is None:
-        return "was not shown"
-    return f"was shown {wording.span((row.decided_at - row.model_shown_at).total_seconds())} before"
+        yield Event(at, "explained", "Explanation failed", note=found.reason, tone="bad")
 
 
 def _resolutions(prediction: Prediction) -> Iterator[Event]:

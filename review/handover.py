@@ -18,8 +18,6 @@ from review.models import Comment, Lease, QueueItem, ReviewDecision
 if TYPE_CHECKING:
     from uuid import UUID
 
-LONGEST_REASON = 500
-
 
 def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = "") -> Lease:
     """End the lease and keep the case for the colleague of that pseudonym or user name for HANDOVER_SECONDS.
@@ -34,7 +32,7 @@ def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = 
     principal.require("review", item.model)
     if lease.ending == Lease.Ending.HANDED_OVER and lease.holder == principal.pseudonym:
         return lease
-    if lease.holder != principal.pseudonym:
+    if lease.holder != principal.pseudonym or item.lease_token != token:
         raise leases.refusal(token, principal.pseudonym)
     colleague = _colleague(item, principal, to)
     note = note.strip()
@@ -42,7 +40,7 @@ def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = 
     values |= {"seconds": settings.REVIEWHUB["HANDOVER_SECONDS"], "ending": Lease.Ending.HANDED_OVER}
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(leases.PASS_ON, {**values, "reason": note[:LONGEST_REASON]})
+            cursor.execute(leases.PASS_ON, {**values, "reason": ""})
             if not cursor.rowcount:
                 raise leases.refusal(token, principal.pseudonym)
         Comment.objects.create(

@@ -119,9 +119,15 @@ def release(*, token: UUID, holder: str, reason: str = "") -> Lease:
 
 
 def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) -> int:
-    """Give back every live lease of a holder on these models, as when a role is taken away; returns how many."""
+    """Give back every live lease of a holder on these models, as when a role is taken away; returns how many.
+
+    What was handed over to them is everybody's again.
+    """
     values = {"holder": holder, "models": [model.pk for model in models], "reason": reason[:LONGEST_REASON]}
-    return _change(leases.RELEASE_ALL, values)
+    released = _change(leases.RELEASE_ALL, values)
+    handed = QueueItem.objects.open().filter(assigned_to=holder, model__in=values["models"])
+    handed.update(assigned_to=None, assigned_until=None)
+    return released
 
 
 def release_many(*, tokens: Iterable[UUID], holder: str, reason: str = "") -> int:

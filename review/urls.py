@@ -16,8 +16,9 @@ from review.api import (
     queues,
     resolutions,
 )
-from review.views import acts, deck, gallery, members, own, passing
+from review.views import acts, deck, escalations, gallery, members, own, passing
 from review.views import images as image_pages
+from review.views import overrides as override_pages
 from review.views import queues as queue_pages
 from review.views import review as review_pages
 
@@ -58,6 +59,10 @@ urlpatterns: list[Any] = [
     path("settings/", own.own_settings, name="own-settings"),
     path("settings/reset/", own.reset, name="reset-own-settings"),
     path("queues/", queue_pages.queues, name="queues"),
+    path("queues/escalated/", escalations.escalations, name="escalations"),
+    path("queues/escalated/<int:pk>/take/", escalations.take, name="take-escalated"),
+    path("models/<slug:slug>/settings/overrides/", override_pages.model_overrides, name="overrides"),
+    path("models/<slug:slug>/settings/overrides/<int:pk>/end/", override_pages.end, name="end-override"),
     path("gallery/", gallery.gallery, name="gallery"),
     path("gallery/<slug:name>/", gallery.state, name="gallery-state"),
     path("queues/waiting/", own.waiting, name="waiting"),

@@ -65,7 +65,7 @@ INVARIANTS = [
     ),
     Invariant(
         "I-08",
-        "one standing decision per item, one item of a prediction per reviewer",
+        "as many slots as required, one standing decision on each, one item of a prediction per reviewer",
         """
         WITH standing AS (
             SELECT d.* FROM review_reviewdecision d
@@ -75,11 +75,14 @@ INVARIANTS = [
         UNION ALL
         SELECT 'prediction ' || prediction_id || ' reviewer ' || reviewer FROM standing
         WHERE NOT abstained GROUP BY prediction_id, reviewer HAVING count(*) > 1
+        UNION ALL
+        SELECT 'prediction ' || prediction_id || ' slots' FROM review_queueitem WHERE kind IN ('gate', 'audit')
+        GROUP BY prediction_id HAVING count(*) <> max(required) OR min(required) <> max(required)
         """,
     ),
     Invariant(
         "I-09",
-        "a labelling decision that stands feeds one label at most, one that does not feeds none",
+        "what was decided has one review label that stands, from the answer that settled it, and nothing else has one",
         """
         SELECT 'decision ' || decision_id FROM feedback_label
         WHERE decision_id IS NOT NULL AND retired_at IS NULL GROUP BY decision_id HAVING count(*) > 1
@@ -90,8 +93,21 @@ INVARIANTS = [
         SELECT 'label ' || l.id FROM feedback_label l JOIN review_reviewdecision s ON s.supersedes_id = l.decision_id
         WHERE l.retired_at IS NULL AND s.decided_at < clock_timestamp() - interval '60 seconds'
         UNION ALL
-        SELECT 'decision ' || d.id FROM review_reviewdecision d
-        WHERE d.kind = 'decision' AND NOT d.abstained AND d.decided_at < clock_timestamp() - interval '60 seconds'
+        SELECT 'prediction ' || p.id FROM review_prediction p
+        WHERE p.status = 'decided' AND NOT EXISTS (
+            SELECT FROM feedback_label l
+            WHERE l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL)
+          AND NOT EXISTS (SELECT FROM review_reviewdecision d
+                          WHERE d.prediction_id = p.id AND d.decided_at > clock_timestamp() - interval '60 seconds')
+        UNION ALL
+        SELECT 'label ' || l.id FROM feedback_label l JOIN review_prediction p ON p.id = l.prediction_id
+        WHERE l.source = 'review' AND l.retired_at IS NULL AND p.status <> 'decided'
+          AND NOT EXISTS (SELECT FROM review_reviewdecision d
+                          WHERE d.prediction_id = p.id AND d.decided_at > clock_timestamp() - interval '60 seconds')
+        UNION ALL
+        SELECT 'decision ' || d.id FROM review_reviewdecision d JOIN review_queueitem i ON i.id = d.item_id
+        WHERE i.kind = 'gold' AND d.kind = 'decision' AND NOT d.abstained
+          AND d.decided_at < clock_timestamp() - interval '60 seconds'
           AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
           AND NOT EXISTS (SELECT FROM feedback_label l WHERE l.decision_id = d.id)
         """,
@@ -148,6 +164,31 @@ INVARIANTS = [
         """,
     ),
     Invariant(
+        "I-18",
+        "only differing answers are adjudicated, and never by somebody who gave one of them",
+        """
+        WITH answers AS (
+            SELECT d.prediction_id, d.reviewer, d.label, i.kind FROM review_reviewdecision d
+            JOIN review_queueitem i ON i.id = d.item_id AND i.kind <> 'gold'
+            WHERE d.kind = 'decision' AND NOT d.abstained
+              AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
+        )
+        SELECT 'prediction ' || a.prediction_id || ' adjudicated by ' || a.reviewer FROM answers a
+        JOIN answers b ON b.prediction_id = a.prediction_id AND b.reviewer = a.reviewer AND b.kind <> 'adjudication'
+        WHERE a.kind = 'adjudication'
+        UNION ALL
+        SELECT 'prediction ' || i.prediction_id FROM review_queueitem i
+        WHERE i.kind = 'adjudication' AND i.state <> 'withdrawn' AND NOT EXISTS (
+            SELECT FROM review_prediction p WHERE p.id = i.prediction_id AND p.status = 'withdrawn') AND (
+            SELECT count(DISTINCT a.label) FROM answers a
+            WHERE a.prediction_id = i.prediction_id AND a.kind <> 'adjudication') < 2
+        UNION ALL
+        SELECT 'prediction ' || prediction_id || ' is decided by answers that differ' FROM answers
+        JOIN review_prediction p ON p.id = prediction_id AND p.status = 'decided' AND kind <> 'manual'
+        GROUP BY prediction_id HAVING count(DISTINCT label) > 1 AND NOT bool_or(kind = 'adjudication')
+        """,
+    ),
+    Invariant(
         "I-19",
         "no answer is told as given without the model by who had been shown it; a drawn blind case is a blind one",
         """
@@ -166,7 +207,8 @@ INVARIANTS = [
           AND (d.blind_draw, d.blind_share) IS DISTINCT FROM (i.blind_draw, i.blind_share)
         UNION ALL
         SELECT 'lease ' || l.token FROM review_lease l JOIN review_queueitem i ON i.id = l.item_id
-        WHERE (i.blind_draw < i.blind_share AND l.mode <> 'blind') OR (l.mode = 'blind' AND l.model_shown_at IS NOT NULL)
+        WHERE (i.blind_draw < i.blind_share AND l.mode <> 'blind')
+           OR (l.mode = 'blind' AND l.model_shown_at IS NOT NULL)
            OR (l.first_answer IS NOT NULL AND (l.mode <> 'blind_first' OR l.model_shown_at < l.first_answer_at))
         """,
     ),

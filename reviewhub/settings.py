@@ -168,7 +168,10 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
 
 # Without a mail server nothing is sent; `doctor` says so where somebody waits for a digest.
-vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+try:
+    vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "dummymail://"))
+except (ImproperlyConfigured, ValueError) as error:
+    raise ImproperlyConfigured("EMAIL_URL must be such as smtp+tls://user:password@host:587") from error
 EMAIL_TIMEOUT = 8
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ReviewHub <reviewhub@localhost>")
 

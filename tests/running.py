@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,15 +51,50 @@ def kill_group(running: subprocess.Popen[bytes]) -> None:
     running.wait()
 
 
+@dataclass
+class Web:
+    """The web server as it runs in production, on one port for all its lives."""
+
+    log: Path
+    threads: int = 4
+    changes: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    _life: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        if not self.port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+        command = commands(self.port, self.threads)["web"]
+        started = self._life.enter_context(process(command, self.log, **self.changes))
+        eventually(lambda: started.poll() is None and alive(self.port), "the web server answers")
+
+    def kill(self) -> None:
+        """kill -9, with whatever it was doing."""
+        self._life.close()
+
+
+@contextlib.contextmanager
+def mortal_web(log: Path, *, threads: int = 4, **changes: str) -> Iterator[Web]:
+    """A web server that may be killed and started again."""
+    server = Web(log, threads, changes)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
 @contextlib.contextmanager
 def web(log: Path, *, threads: int = 4, **changes: str) -> Iterator[int]:
     """The web server as it runs in production; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with process(commands(port, threads)["web"], log, **changes) as running:
-        eventually(lambda: running.poll() is None and alive(port), "the web server answers")
-        yield port
+    with mortal_web(log, threads=threads, **changes) as server:
+        yield server.port
 
 
 @contextlib.contextmanager

@@ -76,9 +76,7 @@ def change(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         if act == "remove":
             known.unset_gold(prediction=prediction, actor=principal.name)
         elif act in ("practice", "real") and truth is not None:
-            known.set_gold(
-                prediction=prediction, value=truth.value, actor=principal.name, practice=act == "practice"
-            )
+            known.set_gold(prediction=prediction, value=truth.value, actor=principal.name, practice=act == "practice")
         elif act == "say":
             value = request.POST.get("value", "").replace("\0", "")[:100]
             known.set_gold(prediction=prediction, value=value, actor=principal.name)

@@ -99,12 +99,15 @@ def _told(request: HttpRequest, progress: practising.Progress, reviewer: str) ->
     if kept is None or case is None:
         raise Http404
     agreed = kept.label == case.prediction.predicted
-    return {"case": case, "answer": kept, "right": kept.label == kept.truth, "misled": agreed and kept.label != kept.truth}
+    return {
+        "case": case,
+        "answer": kept,
+        "right": kept.label == kept.truth,
+        "misled": agreed and kept.label != kept.truth,
+    }
 
 
-def _shown(
-    request: HttpRequest, model: RegisteredModel, progress: practising.Progress, place: int
-) -> dict[str, Any]:
+def _shown(request: HttpRequest, model: RegisteredModel, progress: practising.Progress, place: int) -> dict[str, Any]:
     case = progress.cases[place]
     own = ReviewerSettings.objects.filter(user=request.user.pk).first()
     bound = keys.bindings_of(own, model.classes)

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import NotFound
 from review import comments
-from review.api.bodies import COMMENT_ANSWER, COMMENTS
+from review.api.teamwork import COMMENT_ANSWER, COMMENTS
 from review.models import Comment, Prediction
 from review.teamwork import COMMENT, comment_body
 from review.veil import veil

@@ -15,7 +15,7 @@ from models_registry.errors import Fault, Invalid, NotFound
 from models_registry.schemas import instant
 from models_registry.tasks import ring_webhooks
 from review import overrides, policy_versions
-from review.api.bodies import OVERRIDE_ANSWER, OVERRIDES
+from review.api.teamwork import OVERRIDE_ANSWER, OVERRIDES
 from review.models import Override, Prediction
 from review.teamwork import OVERRIDE, override_body
 from review.veil import veils

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from models_registry.views.base import page, principal_of
 from review import queue, queue_settings
 from review.forms import QueueSettingsForm
-from review.models import ReviewQueue
+from review.models import QueueItem, ReviewQueue
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -40,7 +40,9 @@ def queues(request: HttpRequest) -> HttpResponse:
         }
         for line in sorted(lines, key=lambda line: (-counts[line.pk]["depth"], line.slug))
     ]
-    return render(request, "review/queues.html", {"area": "queues", "rows": rows})
+    waiting = QueueItem.objects.open().filter(tier=1, model__in=led).count() if led else 0
+    context = {"area": "queues", "rows": rows, "leads_any": bool(led), "escalated": waiting}
+    return render(request, "review/queues.html", context)
 
 
 @page

@@ -107,7 +107,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "tries": 1,
         "earlier": earlier(item.prediction, at.principal),
         "differing": None if veil.colleagues else adjudication.answers_of(item),
-        "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction),
+        "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction, at.principal),
         "key": keys.bindings_of(at.wishes, classes),
         "folded": at.wishes.why_folded,
         **more,
@@ -133,15 +133,17 @@ def earlier(prediction: Prediction, principal: Principal) -> list[ReviewDecision
     return list(mine.order_by("-id")[:3])
 
 
-def same_entity(prediction: Prediction) -> list[ReviewDecision]:
-    """What was decided of the entity's other cases, the newest first."""
+def same_entity(prediction: Prediction, viewer: Principal) -> list[ReviewDecision]:
+    """What was decided of the entity's other cases, the newest first; none that the viewer may have to answer too."""
     if not prediction.entity_id:
         return []
     others = ReviewDecision.objects.filter(
         prediction__model=prediction.model_id, prediction__entity_id=prediction.entity_id, kind="decision",
         superseded_by__isnull=True,
     )  # fmt: skip
-    return list(others.exclude(prediction=prediction.pk).select_related("prediction").order_by("-id")[:5])
+    newest = list(others.exclude(prediction=prediction.pk).select_related("prediction").order_by("-id")[:5])
+    veils = veiling.veils(viewer, [made.prediction for made in newest])
+    return [made for made in newest if not veils[made.prediction_id].labels]
 
 
 def standing(at: Desk) -> Any:

@@ -57,7 +57,7 @@ def test_every_variable_that_the_settings_read_is_explained():
 
 
 def test_the_api_is_documented_route_by_route_with_its_methods():
-    rows = re.findall(r"^\| ((?:GET|POST|DELETE|, )+) \| `(/[^`]*)` \|", text("api.md"), re.MULTILINE)
+    rows = re.findall(r"^\| ((?:GET|POST|PATCH|DELETE|, )+) \| `(/[^`]*)` \|", text("api.md"), re.MULTILINE)
     documented = {template(path): set(methods.lower().split(", ")) for methods, path in rows}
     assert len(documented) == len(rows)
     assert documented == api_methods()
@@ -71,7 +71,7 @@ def test_a_page_names_no_route_that_is_not_there(page: Path):
     ]
     wrong = []
     for word in code_words(TEXT[page]):
-        path = re.sub(r"^((GET|POST|DELETE)(, )?)+ ", "", word).partition("?")[0]
+        path = re.sub(r"^((GET|POST|PATCH|DELETE)(, )?)+ ", "", word).partition("?")[0]
         # "…/decide/" stands for a route named before.
         if path.startswith("…/") and not any(f"/{route}".endswith(template_end(path)) for route in known):
             wrong.append(word)

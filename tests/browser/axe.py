@@ -21,7 +21,7 @@ RUN = "runOnly => axe.run(document, {runOnly, resultTypes: ['violations']})"
 
 
 def violations(page: Page, *, colours: bool = False) -> list[str]:
-    """One line for each element that breaks a rule, as the page stands now; of the rules about colours alone, or all."""
+    """One line for each element that breaks a rule, as the page stands now; of all rules or of those about colours."""
     if not page.evaluate("'axe' in window"):
         # Through the debugger, which the page's own policy does not bind; no page is served with less of it.
         page.evaluate(AXE_SCRIPT)

@@ -19,6 +19,9 @@ from tests.routes import address, routes
 FRAGMENTS = {
     "models/<slug:slug>/runs/",
     "models/<slug:slug>/snapshots/",
+    "predictions/<int:pk>/images/<int:place>/",
+    "queues/<slug:slug>/review/history/",
+    "queues/<slug:slug>/review/history/<int:pk>/",
     "queues/<slug:slug>/review/<uuid:token>/explanation/",
 }
 # Looked at by a test of their own.

@@ -1,4 +1,4 @@
-"""The model's panel in a real browser: its words, its reserved room, and nothing that moves when something comes late."""
+"""The model's panel in a real browser: its words, its reserved room, and nothing that moves for what comes late."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_from_signing_in_to_signing_out(world, open_page):
     page.keyboard.press("Tab")
     page.keyboard.type("alice-password-1")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/")
+    page.get_by_role("link", name="Queues", exact=True).wait_for()
     tab_to(page, "Skip to the content", most=1)
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
@@ -71,10 +71,23 @@ def test_from_signing_in_to_signing_out(world, open_page):
     page.goto("/queues/")
     tab_to(page, "alice")
     page.keyboard.press("Enter")
-    tab_to(page, "Settings", most=1)
+    tab_to(page, "Settings", most=3)
     tab_to(page, "Sign out", most=1)
     page.keyboard.press("Enter")
     page.wait_for_url("**/sign-in/")
+
+
+@pytest.fixture
+def open_page(open_page):
+    """Without smooth scrolling: what is focused is where it is at once."""
+
+    def make(name, path):
+        page = open_page(name)
+        page.emulate_media(reduced_motion="reduce")
+        page.goto(path)
+        return page
+
+    return make
 
 
 @pytest.mark.parametrize("path", ["/", "/queues/", "/predictions/", "/models/tumours/", "/settings/"])

@@ -134,9 +134,14 @@ def test_one_or_several_are_said_over_the_api_and_listed_page_by_page(admin: API
     one = admin.post(API, {"external_id": "a", "value": "fraud"}, format="json")
     [row] = one.json()["results"]
     assert (one.status_code, row["value"], row["suggestion"], row["asked"]) == (200, "fraud", "ok", 0)
-    several = {"gold": [{"prediction": str(_pk("b")), "value": "ok", "practice": True}, {"external_id": "a", "value": None}]}
+    several = {
+        "gold": [{"prediction": str(_pk("b")), "value": "ok", "practice": True}, {"external_id": "a", "value": None}]
+    }
     found = admin.post(API, several, format="json").json()["results"]
-    assert [(row["external_id"], row["value"], row["practice"]) for row in found] == [("b", "ok", True), ("a", None, False)]
+    assert [(row["external_id"], row["value"], row["practice"]) for row in found] == [
+        ("b", "ok", True),
+        ("a", None, False),
+    ]
     admin.post(API, {"external_id": "c", "value": "ok"}, format="json")
     first = admin.get(API, {"page_size": 1}).json()
     second = admin.get(first["next"]).json()

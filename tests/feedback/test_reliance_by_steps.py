@@ -199,10 +199,9 @@ def test_people_who_answer_first_are_told_what_they_made_of_the_model(cast: Cast
     assert [(found[name]["k"], found[name]["n"]) for name in ("rair", "rsr")] == [(1, 2), (1, 2)]
 
 
-def test_leads_see_every_reviewer_and_others_themselves(
-    cast: Cast, reviewed: dict[str, np.ndarray], client: Client, client_with: Any
-) -> None:
-    access.grant_role(user=cast.bob, model=cast.model, role="reviewer", actor="test")
+def test_leads_see_every_reviewer_and_others_themselves(cast: Cast, client: Client, client_with: Any) -> None:
+    _route(cast, 12, share=0.5)
+    _decide_all(cast, lambda item, who: True)
     own = access.principal_of_user(cast.alice).pseudonym
     other = access.principal_of_user(cast.bob).pseudonym
     admin = client_with("admin").get(URL).json()

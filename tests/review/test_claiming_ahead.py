@@ -191,6 +191,15 @@ def test_a_case_that_was_handed_over_is_the_colleagues_alone_and_comes_first(cas
     assert take(cast, "carol", item=item.pk) == []
 
 
+def test_what_was_handed_to_somebody_who_lost_the_role_is_everybodys_again(cast: Cast) -> None:
+    item = make_item(cast.model)
+    hand_over(item, "bob")
+
+    queue.release_all(holder="bob", models=[cast.model], reason="role revoked")
+
+    assert [found.pk for found in take(cast)] == [item.pk]
+
+
 def test_a_case_whose_colleague_never_came_is_everybodys_again(cast: Cast) -> None:
     item = make_item(cast.model)
     hand_over(item, "bob", hours=-1)

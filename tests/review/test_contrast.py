@@ -1,4 +1,4 @@
-"""Why one class rather than the next: the difference of both classes' contributions, held to the model's own outputs."""
+"""Why one class rather than the next: the difference of both contributions, held to the model's own outputs."""
 
 from __future__ import annotations
 

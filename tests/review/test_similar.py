@@ -1,4 +1,4 @@
-"""Similar decided cases: the nearest by mixed features, none that is open, measures reviewers, or is the case itself."""
+"""Similar decided cases: the nearest by mixed features, none that is open, known beforehand, or the case itself."""
 
 from __future__ import annotations
 

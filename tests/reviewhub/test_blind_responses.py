@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from models_registry import access
 from review import decisions, exposure, queue
-from review.models import CaseView
+from review.models import CaseView, QueueItem
 from tests.conftest import Cast
-from tests.reviewhub.blind_world import COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make
+from tests.reviewhub.blind_world import AROUND, COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make
 
 API = "/api/v1"
 ALL = (*MODEL_MARKS, *COLLEAGUE_MARKS)
@@ -23,18 +24,18 @@ def claim(world: World) -> Any:
     return claimed
 
 
-@pytest.mark.parametrize("kind", ["gate", "audit"])
-@pytest.mark.parametrize("mode", ["blind", "blind_first", "on_request"])
+@pytest.mark.parametrize(("mode", "kind"), [("blind", "gate"), ("blind_first", "audit"), ("on_request", "audit")])
 def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode: str, kind: str):
     world = make(cast, mode, kind)
     before = answers(world)
     assert leaks(before, ALL) == set()
+    assert len(before) > 90
     claimed = claim(world)
     token = claimed.json()["item"]["lease"]["token"]
     assert leaks({"claim": claimed.content.decode()}, ALL) == set()
     held = answers(world, token)
     assert leaks(held, ALL) == set()
-    assert CaseView.objects.filter(viewer=world.alice.pseudonym, what="model").count() == 12
+    assert CaseView.objects.filter(viewer=world.alice.pseudonym, what="model").count() == AROUND
     body = json.dumps({"label": "ok"})
     decided = world.client.post(f"{API}/leases/{token}/decide/", body, "application/json")
     assert decided.status_code == 200
@@ -113,3 +114,43 @@ def test_a_reveal_is_asked_for_under_the_lease_and_recorded(cast: Cast):
     assert shown.json()["item"]["prediction"]["scores"]["fraud"] == 0.8713579
     assert shown.json()["lease"]["model_shown_at"] is not None
     assert exposure.reveal(token=token, principal=world.alice).model_shown_at is not None
+
+
+def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
+    """Bob has answered a case that is put to Alice as gold: nothing she gets tells that it is not new."""
+    world = make(cast, "assisted", "audit")
+    found = world.item.prediction
+    decisions.decide(token=claim(world).json()["item"]["lease"]["token"], principal=world.alice, label="ok")
+    type(found).objects.filter(pk=found.pk).update(
+        received_at="2020-02-02T02:02:02Z", occurred_at="2020-02-02T02:02:02Z"
+    )
+    gold = QueueItem.objects.create(
+        prediction=found,
+        model=cast.model,
+        queue=world.item.queue,
+        kind="gold",
+        slot=9,
+        enqueued_at="2026-03-04T05:06:07Z",
+    )
+    user = access.create_user(username="carol", password="carol-password-1")
+    access.grant_role(user=user, model=cast.model, role="reviewer", actor="test")
+    world.client.force_login(user)
+    carol = access.principal_of_user(user)
+    told = world.client.get(f"{API}/predictions/{found.pk}/").json()
+    assert (told["status"], told["review"], told["decisions"], told["labels"]) == ("routed", "audit", [], [])
+    assert (told["resolution"]["by"], told["hidden"]) == ("model", [])
+    assert told["received_at"] == told["occurred_at"] == told["resolution"]["at"] == "2026-03-04T05:06:07Z"
+    assert [told[name] for name in ("propensity", "draw")] == [None, None]
+    marks = (*COLLEAGUE_MARKS, "2020-02", "2 February 2020", "2 Feb 2020")
+    shown = {
+        address: world.client.get(address).content.decode()
+        for address in (f"/predictions/{found.pk}/", "/predictions/?q=entity-1", "/predictions/", f"{API}/predictions/")
+    }
+    assert leaks(shown, marks) == set()
+    assert "hidden until you have answered" not in shown[f"/predictions/{found.pk}/"]
+    assert "Resolved: refuse" in shown[f"/predictions/{found.pk}/"]
+    assert world.bob.pseudonym not in shown[f"/predictions/{found.pk}/"]
+    assert "the-case" not in shown["/predictions/"]
+    [held] = queue.claim(queue=gold.queue, models=[cast.model], holder=carol.pseudonym, item=gold.pk)
+    decisions.decide(token=held.lease_token, principal=carol, label="ok")
+    assert world.client.get(f"{API}/predictions/{found.pk}/").json()["status"] == "decided"

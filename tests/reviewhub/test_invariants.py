@@ -64,9 +64,7 @@ def test_routing_that_marks_rows_before_it_writes_the_choice_is_caught(cast: Cas
 
 def test_routing_that_leaves_enqueueing_to_a_lost_message_is_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
     receive(cast.model, 3, confidence=0.6)
-    without_items = routing._STORE.replace(
-        "FROM sent, clock WHERE review <> 'none' ORDER BY prediction_id", "FROM sent, clock WHERE false"
-    )
+    without_items = routing._STORE.replace("WHERE review <> 'none' ORDER BY prediction_id, arm.slot", "WHERE false")
     monkeypatch.setattr(routing, "_STORE", without_items)
     routing.route_batch(limit=10)
     assert {"I-02", "I-12"} <= broken()

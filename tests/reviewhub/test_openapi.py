@@ -133,6 +133,30 @@ def test_the_answers_about_policies_are_as_described(document: dict[str, Any], c
     holds(document, f"{known}/kill-switch/", "get", admin.get(f"{at}/kill-switch/"))
 
 
+STEPS = [("blind_first", "first-answer"), ("on_request", "reveal"), ("blind", "open")]
+
+
+@pytest.mark.parametrize(("mode", "step"), STEPS)
+def test_the_answers_about_what_is_shown_are_as_described(
+    document: dict[str, Any], cast: Cast, admin: APIClient, mode: str, step: str
+):
+    settings = admin.patch(f"{BASE}/queues/payments/", {"mode": mode}, format="json")
+    holds(document, "/queues/{slug}/", "patch", settings)
+    admin.post(f"{BASE}/predictions/", prediction_body(), format="json")
+    routing.route_batch(limit=10)
+    claimed = admin.post(f"{BASE}/queues/payments/claim/", {}, format="json")
+    holds(document, "/queues/{slug}/claim/", "post", claimed)
+    item = claimed.json()["item"]
+    assert (item["model_shown"], item["prediction"]["predicted"], item["alternatives"]) == (False, None, [])
+    body = {"label": "ok"} if step == "first-answer" else {}
+    shown = admin.post(f"{BASE}/leases/{item['lease']['token']}/{step}/", body, format="json")
+    holds(document, f"/leases/{{token}}/{step}/", "post", shown)
+    holds(document, "/predictions/{id}/", "get", admin.get(f"{BASE}/predictions/{item['prediction']['id']}/"))
+    decided = admin.post(f"{BASE}/leases/{item['lease']['token']}/decide/", {"label": "ok"}, format="json")
+    holds(document, "/leases/{token}/decide/", "post", decided)
+    holds(document, "/predictions/{id}/", "get", admin.get(f"{BASE}/predictions/{item['prediction']['id']}/"))
+
+
 def test_the_answers_along_the_loop_are_as_described(document: dict[str, Any], cast: Cast, admin: APIClient):
     sent = admin.post(f"{BASE}/predictions/", prediction_body(), format="json")
     holds(document, "/predictions/", "post", sent)
@@ -183,3 +207,31 @@ def test_the_answers_about_what_was_learned_are_as_described(document: dict[str,
     holds(document, f"{known}/alerts/", "get", admin.get(f"{at}/alerts/?state=open"))
     seen = admin.post(f"{at}/alerts/{alert.pk}/acknowledge/")
     holds(document, f"{known}/alerts/{{id}}/acknowledge/", "post", seen)
+
+
+def test_the_answers_around_a_decision_are_as_described(document: dict[str, Any], cast: Cast, admin: APIClient):
+    admin.post(f"{BASE}/predictions/bulk/", {"predictions": [prediction_body("p-1"), prediction_body("p-2")]}, "json")
+    routing.route_batch(limit=10)
+    items = admin.post(f"{BASE}/queues/payments/claim/", {"prefetch": 2, "reserved": True}, format="json")
+    holds(document, "/queues/{slug}/claim/", "post", items)
+    first, second = (item["lease"]["token"] for item in items.json()["items"])
+    for token, act, body in ((first, "escalate", {"note": "x"}), (second, "hand-over", {"to": "alice"})):
+        holds(document, f"/leases/{{token}}/{act}/", "post", admin.post(f"{BASE}/leases/{token}/{act}/", body, "json"))
+    case = items.json()["items"][0]["prediction"]["id"]
+    holds(document, "/predictions/{id}/comments/", "post", admin.post(f"{BASE}/predictions/{case}/comments/",
+                                                                      {"text": "x"}, format="json"))  # fmt: skip
+    holds(document, "/predictions/{id}/comments/", "get", admin.get(f"{BASE}/predictions/{case}/comments/"))
+    at = f"{BASE}/models/payments/overrides/"
+    made = [
+        admin.post(at, {"reason": "a test", **said}, format="json")
+        for said in (
+            {"scope": "case", "prediction": case, "label": "ok"},
+            {"scope": "segment", "when": {"field": "confidence", "lt": 0.2}, "disposition": "hold"},
+        )
+    ]
+    for answer in made:
+        holds(document, "/models/{slug}/overrides/", "post", answer)
+    holds(document, "/models/{slug}/overrides/", "get", admin.get(at))
+    ended = admin.post(f"{at}{made[1].json()['override']['id']}/end/", {}, format="json")
+    holds(document, "/models/{slug}/overrides/{id}/end/", "post", ended)
+    holds(document, "/queues/{slug}/", "get", admin.get(f"{BASE}/queues/payments/"))
