@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-MODULES = ("ingest", "routing", "queue", "whatif", "quality")
+MODULES = ("ingest", "routing", "queue", "whatif", "quality", "reviewer")
 FOLDER = Path(__file__).resolve().parent / "results"
 
 

@@ -30,7 +30,7 @@ FOLLOWED_FOR = timedelta(days=1)
 
 _DUE = """
     SELECT r.prediction_id FROM review_routingdecision r
-    WHERE r.gold_draw < r.gold_share AND r.review <> 'none' AND r.routed_at > clock_timestamp() - %(within)s
+    WHERE r.gold_draw < r.gold_share AND r.review <> 'none' AND r.routed_at > clock_timestamp() - %(within)s::interval
       AND NOT EXISTS (SELECT FROM feedback_goldplanting g WHERE g.routing_id = r.prediction_id)
     ORDER BY r.prediction_id LIMIT %(limit)s
 """
@@ -63,7 +63,7 @@ _CHOOSE = """
 _EXPIRE = """
     WITH stale AS MATERIALIZED (
         SELECT id, lease_token FROM review_queueitem
-        WHERE kind = 'gold' AND state = 'open' AND enqueued_at < clock_timestamp() - %(after)s
+        WHERE kind = 'gold' AND state = 'open' AND enqueued_at < clock_timestamp() - %(after)s::interval
           AND (lease_expires_at IS NULL OR lease_expires_at <= clock_timestamp())
         ORDER BY id FOR UPDATE SKIP LOCKED
     ), ended AS (
@@ -90,7 +90,7 @@ def plant(*, limit: int = 200) -> int:
     Safe to repeat and to run twice at once.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"within": FOLLOWED_FOR, "limit": limit})
+        cursor.execute(_DUE, {"within": f"{FOLLOWED_FOR.total_seconds():.0f} s", "limit": limit})
         due = [pk for (pk,) in cursor.fetchall()]
     return sum(plant_after(routing_id=pk) is not None for pk in due)
 
@@ -117,7 +117,7 @@ def plant_after(*, routing_id: int) -> QueueItem | None:
 def expire() -> int:
     """Take back gold items that nobody has answered for GOLD_DAYS, so that a queue never fills with them."""
     with connection.cursor() as cursor:
-        cursor.execute(_EXPIRE, {"after": timedelta(days=settings.REVIEWHUB["GOLD_DAYS"])})
+        cursor.execute(_EXPIRE, {"after": f"{settings.REVIEWHUB['GOLD_DAYS']} days"})
         return int(cursor.rowcount)
 
 
@@ -130,9 +130,9 @@ def reviewers_of(model: RegisteredModel) -> Reviewers:
     found = [(str(pseudonym), str(name)) for pseudonym, name in persons]
     scopes = {str(scope) for scope, can in SCOPES.items() if "review" in can}
     now = timezone.now()
-    for key in ServiceKey.objects.filter(Q(model=model) | Q(model=None)):
-        if key.usable(now) and scopes & set(key.scopes):
-            found.append((f"k-{key.prefix}", f"key:{key.prefix}"))
+    keys = ServiceKey.objects.filter(Q(model=model) | Q(model=None))
+    usable = [key.prefix for key in keys if key.usable(now) and scopes & set(key.scopes)]
+    found += [(f"k-{prefix}", f"key:{prefix}") for prefix in usable]
     return Reviewers([pseudonym for pseudonym, _ in found], [name for _, name in found])
 
 

@@ -29,7 +29,7 @@ PSEUDO_COUNT = 0.5
 
 @dataclass(frozen=True)
 class Confusion:
-    """``counts`` (S, K, K): gold answers by the screen (such as the class that was shown), the true class, the answer."""
+    """``counts`` (S, K, K): gold answers by the screen (as by the class shown), the true class, the answer."""
 
     counts: Floats
 

@@ -45,11 +45,15 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
     events = [
         *_arrival(shown, hidden=veil.model),
         *_routing(_routed(shown, veil), hidden=veil.model),
-        *([] if veil.gold else _explanation(explained)),
+        *_explanation(explained, shown.received_at if veil.gold else None),
         *reviewer_events.leases(prediction, viewer if veil.gold else None),
         *reviewer_events.views(prediction, viewer if veil.gold else None),
         *reviewer_events.decisions(prediction, veil, viewer),
     ]
+    if veil.gold and not veil.model:
+        told = veiled.told_of_audit(prediction)
+        facts = [("by", told["by"]), ("label", told["label"])]
+        events.append(Event(shown.received_at, "resolved", f"Resolved: {told['disposition']}", facts, tone="good"))
     if not veil.labels:
         events += [
             *_resolutions(prediction), *_outcomes(prediction), *_labels(prediction), *_training(prediction)
@@ -99,14 +103,15 @@ def _routing(routing: RoutingDecision | None, *, hidden: bool) -> Iterator[Event
     yield Event(routing.routed_at, "routed", title, facts, note=note, tone="model")
 
 
-def _explanation(found: Explanation | None) -> Iterator[Event]:
+def _explanation(found: Explanation | None, instead: datetime | None) -> Iterator[Event]:
     if found is None or found.computed_at is None:
         return
+    at = instead or found.computed_at
     if found.status == Explanation.Status.READY:
         facts = [("of", found.explained_class), ("origin", found.origin), ("explainer", found.explainer or "–")]
-        yield Event(found.computed_at, "explained", "Explanation ready", facts, tone="model")
+        yield Event(at, "explained", "Explanation ready", facts, tone="model")
     elif found.status == Explanation.Status.FAILED:
-        yield Event(found.computed_at, "explained", "Explanation failed", note=found.reason, tone="bad")
+        yield Event(at, "explained", "Explanation failed", note=found.reason, tone="bad")
 
 
 def _resolutions(prediction: Prediction) -> Iterator[Event]:

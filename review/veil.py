@@ -43,11 +43,13 @@ class Veil:
     @property
     def labels(self) -> bool:
         """Whether what is true, or held to be true, is hidden: an answer is one's own only without it."""
-        return self.model or self.colleagues or self.gold
+        return self.model or self.colleagues
 
     @property
     def parts(self) -> list[str]:
-        """The parts as the API names them; the rest is not told, as naming it would tell."""
+        """The parts as pages and the API name them: not what would tell a gold item from an audit with one decision."""
+        if self.gold and not self.model:
+            return []
         return [name for name in ("model", "colleagues") if getattr(self, name)]
 
 
@@ -63,7 +65,7 @@ def of_item(item: QueueItem, lease: Lease | None) -> Veil:
     gold = item.kind == QueueItem.Kind.GOLD
     return Veil(
         model=model,
-        colleagues=not second and (mode != Mode.ASSISTED or item.required > 1),
+        colleagues=gold or (not second and (mode != Mode.ASSISTED or item.required > 1)),
         names=second,
         draw=gold or item.kind == QueueItem.Kind.AUDIT,
         gold=gold,

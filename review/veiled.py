@@ -63,7 +63,7 @@ def resolution(body: dict[str, Any], found: Resolution, veil: Veil) -> dict[str,
 def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:
     """Those of the rows that the viewer may see, oldest first: only their own while colleagues are hidden."""
     ordered = sorted(rows, key=lambda row: row.pk)
-    if veil.colleagues or veil.gold:
+    if veil.colleagues:
         return [row for row in ordered if viewer is not None and is_own(row, viewer)]
     return ordered
 
@@ -114,6 +114,15 @@ def asked_at(found: Prediction) -> datetime:
     return found.received_at if item is None else item.enqueued_at
 
 
+def told_of_audit(found: Prediction) -> dict[str, Any]:
+    """What the caller would have been told of the prediction by an audit's routing: a gold item's face."""
+    routed = getattr(found, "routing", None)
+    disposition = found.model.disposition_for(found.predicted) if routed is None else routed.disposition
+    if disposition == RoutingDecision.Disposition.HOLD:
+        disposition = found.model.disposition_for(found.predicted)
+    return {"label": found.predicted, "disposition": disposition, "by": "model"}
+
+
 def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     shown = {name: sensitive.masked(body[name], names) for name in ("features", "groups") if body.get(name)}
     if body.get("context"):
@@ -126,20 +135,16 @@ def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
 def _as_audit(body: dict[str, Any], found: Prediction) -> dict[str, Any]:
     """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it since."""
     at = asked_at(found)
-    told = body["disposition"]
-    if told == RoutingDecision.Disposition.HOLD:
-        told = found.model.disposition_for(found.predicted)
+    told = told_of_audit(found)
     explained = body.get("explanation")
     return {
         **dict.fromkeys(_TIMES, at),
         "status": "routed",
         "review": "audit",
-        "disposition": told,
         "reasons": body["reasons"] if body["review"] == "audit" else ["audit_floor"],
         "explanation": explained and {**explained, "computed_at": at if explained["computed_at"] else None},
-        "resolution": {
-            "state": "final", "label": found.predicted, "disposition": told, "by": "model", "at": at,
-        },
+        "disposition": told["disposition"],
+        "resolution": {"state": "final", **told, "at": at},
     }  # fmt: skip
 
 

@@ -207,7 +207,8 @@ INVARIANTS = [
           AND (d.blind_draw, d.blind_share) IS DISTINCT FROM (i.blind_draw, i.blind_share)
         UNION ALL
         SELECT 'lease ' || l.token FROM review_lease l JOIN review_queueitem i ON i.id = l.item_id
-        WHERE (i.blind_draw < i.blind_share AND l.mode <> 'blind') OR (l.mode = 'blind' AND l.model_shown_at IS NOT NULL)
+        WHERE (i.blind_draw < i.blind_share AND l.mode <> 'blind')
+           OR (l.mode = 'blind' AND l.model_shown_at IS NOT NULL)
            OR (l.first_answer IS NOT NULL AND (l.mode <> 'blind_first' OR l.model_shown_at < l.first_answer_at))
         """,
     ),

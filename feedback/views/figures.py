@@ -27,12 +27,17 @@ def order(accuracy_may_lead: bool) -> tuple[str, ...]:
     return USUAL if accuracy_may_lead else RARE
 
 
-def metric(name: str, figure: dict[str, Any]) -> dict[str, Any]:
-    """One metric with its chart: weighted or bounds, naive, the model's guess, the constant answer, maybe the truth."""
+def metric(name: str, figure: dict[str, Any], beside: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One metric with its chart: weighted or bounds, naive, the model's guess, the constant answer, maybe the truth.
+
+    ``beside`` is the part of the document about reviewers' errors.
+    """
     title, kind, meaning = METRICS[name]
     low, high = (0.0, 1.0) if kind == "share" else (-float("inf"), float("inf"))
     of = "for all that nobody looked at" if name == "auto_accepted_error" else "for all predictions"
-    chart = charts.intervals(rows(figure, of), kind, low=low, high=high)
+    shown = rows(figure, of)
+    shown[1:1] = [] if beside is None else beside_reviewers(name, beside)
+    chart = charts.intervals(shown, kind, low=low, high=high)
     truth_x = next((row.get("x") for row in chart["rows"] if row["key"] == "true"), None)
     named = {"name": name, "title": title, "kind": kind, "meaning": meaning, "figure": figure}
     return {**named, "chart": chart, "truth_x": truth_x, "beaten": beaten(name, figure)}
@@ -72,6 +77,31 @@ def rows(figure: dict[str, Any], of: str = "for all predictions") -> list[dict[s
         _row("true", "True", "known in a simulation", figure.get("truth")),
     ]
     return [first, *(row for row in others if row["estimate"] is not None)]
+
+
+def beside_reviewers(name: str, beside: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a metric corrected for reviewers' errors and by the blind arm alone, as far as there is a figure.
+
+    Where their window is shorter, what labels say of it stands beside them.
+
+    >>> ok, none = {"state": "ok", "estimate": 0.9, "low": 0.8, "high": 0.95}, {"state": "insufficient_data"}
+    >>> of = {"accuracy": {"labels": ok, "corrected": ok, "hidden_arm": none}}
+    >>> [row["key"] for row in beside_reviewers("accuracy", {"metrics": of, "window": {"cut": None}})]
+    ['corrected']
+    >>> [row["key"] for row in beside_reviewers("accuracy", {"metrics": of, "window": {"cut": 20000}})]
+    ['recent', 'corrected']
+    """
+    found, cut = beside["metrics"].get(name, {}), beside["window"]["cut"]
+    kinds = [
+        ("recent", "labels", "Weighted, lately", "for the shorter window of the next line"),
+        ("corrected", "corrected", "Corrected", "for reviewers’ errors, by known cases"),
+        ("hidden_arm", "hidden_arm", "Blind arm", "by labels given without seeing the model"),
+    ]
+    return [
+        _row(key, title, note, *(found[of].get(end) for end in ("estimate", "low", "high")))
+        for key, of, title, note in kinds
+        if of in found and found[of]["state"] == "ok" and (key != "recent" or cut)
+    ]
 
 
 def _row(
@@ -126,5 +156,5 @@ def csv_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
         {"metric": name, "state": figure["state"], "labels": figure["labels"], "effective_n": figure["effective_n"]}
         | {key: row[key] for key in names}
         for name, figure in found["metrics"].items()
-        for row in rows(figure)
+        for row in [*rows(figure), *(beside_reviewers(name, found["reviewers"]) if "reviewers" in found else [])]
     ]

@@ -16,9 +16,9 @@ from models_registry.errors import Invalid
 from models_registry.views.base import page, principal_of
 from review import exposure, veiled
 from review.cases import case
-from review.models import CaseView, Prediction
+from review.models import CaseView, Prediction, Resolution
 from review.sights import looked_at, opened
-from review.veil import without_gold
+from review.veil import Veil, without_gold
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -117,7 +117,7 @@ def _page(
         "masked": [row for group in shown["groups"] for row in group["rows"] if row["hidden"]],
         "veil": veil,
         "timeline": timeline(found, veil, principal),
-        "resolution": None if veil.labels else found.resolutions.order_by("-id").first(),
+        "resolution": _resolution(found, veil),
         "standing": labels.none() if veil.labels else labels,
         "open_item": found.items.open().select_related("queue").first(),
         "siblings": _listed(_siblings(found), principal),
@@ -135,6 +135,12 @@ def _known_case(found: Prediction, veil: Veil, principal: Principal) -> dict[str
         return None
     asked = gold.asked(found.model, [found.pk])[found.pk]
     return {"truth": truth, "asked": asked, "classes": found.model.classes}
+
+
+def _resolution(found: Prediction, veil: Veil) -> Resolution | dict[str, Any] | None:
+    if veil.gold and not veil.model:
+        return veiled.told_of_audit(found)
+    return None if veil.labels else found.resolutions.order_by("-id").first()
 
 
 def _listed(rows: list[Prediction], principal: Principal) -> list[Prediction]:

@@ -56,6 +56,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
     bins = (found.get("calibration") or {}).get("bins", [])
     tables = {
         "figures": lambda: figures.csv_rows(found),
+        "reviewers": lambda: (found.get("reviewers") or {}).get("gold", []),
         "history": lambda: series_rows(over_time),
         "changes": lambda: marks,
         "classes": lambda: part_rows(found.get("classes") or {}),
@@ -70,6 +71,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         **_headline(found),
         **_history(chosen, over_time, marks),
         "found": found,
+        **_reviewers(found.get("reviewers")),
         "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
         "classes": figures.parts(found.get("classes") or {}, ("precision", "recall")),
@@ -144,11 +146,25 @@ def _headline(found: dict[str, Any]) -> dict[str, Any]:
     """The metrics in the order in which they may be read, and the error of what nobody looked at apart."""
     shown = [name for name in _leading(found) if name in found["metrics"]]
     unseen = found["metrics"].get("auto_accepted_error")
-    shown_apart = unseen and figures.metric("auto_accepted_error", unseen)
+    shown_apart = unseen and figures.metric("auto_accepted_error", unseen, found.get("reviewers"))
     return {
         "baseline": found.get("baseline") or {},
-        "metrics": [figures.metric(name, found["metrics"][name]) for name in shown],
+        "metrics": [figures.metric(name, found["metrics"][name], found.get("reviewers")) for name in shown],
         "unseen": shown_apart and {**shown_apart, "per_thousand": figures.per_thousand(unseen)},
+    }
+
+
+def _reviewers(beside: dict[str, Any] | None) -> dict[str, Any]:
+    """Known cases by cell, how many more answers a correction takes, and since when its window is."""
+    if not beside:
+        return {}
+    cells = beside["gold"]
+    begin = parse_datetime((beside["window"]["from"] if beside["window"]["cut"] else None) or "")
+    return {
+        "beside": beside,
+        "asked": sum(cell["answers"] for cell in cells),
+        "missing": sum(cell["missing"] for cell in cells),
+        "beside_from": begin,
     }
 
 

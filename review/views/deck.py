@@ -80,8 +80,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
         return HttpResponse("".join(card_html(at, item) for item in items))
     if wanted:
         item = whole(wanted, most=2**62)
-        mine = QueueItem.objects.leased().filter(pk=item, lease_holder=at.holder).values_list("lease_token", flat=True)
-        items = stage.held(at, [mine[0]]) if mine else stage.claim(at, item=item, reserved=True)
+        items = stage.held(at, item=item) or stage.claim(at, item=item, reserved=True)
         return HttpResponse("".join(card_html(at, item) for item in items) or none_html(at))
     items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True)
     found = [card_html(at, item) for item in items]
@@ -160,9 +159,7 @@ def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse
     except Conflict as error:
         return refused(error.code, sentence(error.detail))
     ring_webhooks()
-    held_already = QueueItem.objects.leased().filter(pk=made.item_id, lease_holder=at.holder)
-    mine = held_already.values_list("lease_token", flat=True).first()
-    items = stage.held(at, [mine]) if mine else stage.claim(at, item=made.item_id, reserved=True)
+    items = stage.held(at, item=made.item_id) or stage.claim(at, item=made.item_id, reserved=True)
     answer = made.label or _("can’t tell")
     if not items:
         return JsonResponse({"undone": made.pk, "told": _("Undone. The case waits in the queue again."), "card": ""})

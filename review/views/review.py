@@ -5,10 +5,11 @@ With script the page stays and talks to ``acts``; what both show is made in ``st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -116,8 +117,8 @@ def _told(request: HttpRequest, at: stage.Desk, told: str, *, fault: bool = Fals
     return _next(at)
 
 
-def _next(at: stage.Desk) -> Any:
+def _next(at: stage.Desk) -> HttpResponse:
     """Back to the page with the case still held, else the next one, else why there is none."""
     found = stage.held(at) or stage.claim(at)
     path = redirect("review", slug=at.queue.slug).url + ("?plain" if found else "?plain&none")
-    return redirect(path)
+    return HttpResponseRedirect(path)

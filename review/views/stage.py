@@ -64,11 +64,16 @@ def claim(at: Desk, *, count: int = 1, item: int | None = None, reserved: bool =
     )  # fmt: skip
 
 
-def held(at: Desk, tokens: list[UUID] | None = None) -> list[QueueItem]:
-    """The items whose leases this person holds: those of the tokens, else all that were opened, the newest first."""
+def held(at: Desk, tokens: list[UUID] | None = None, item: int | None = None) -> list[QueueItem]:
+    """The items whose leases this person holds: those of the tokens, the one item, else all that were opened.
+
+    The newest claim first.
+    """
     items = QueueItem.objects.leased().filter(queue=at.queue, model__in=at.models, lease_holder=at.holder)
     if tokens is not None:
         items = items.filter(lease_token__in=tokens)
+    elif item is not None:
+        items = items.filter(pk=item)
     else:
         items = items.filter(lease_token__in=Lease.objects.filter(holder=at.holder, reserved=False, ending=None))
     related = ("queue", "model", "prediction__model", "prediction__version__contract", "prediction__payload")

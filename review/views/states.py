@@ -83,7 +83,8 @@ def _made(request: HttpRequest, made: dict[str, Any]) -> Example:
 def _with_pictures(shown: Context, item: QueueItem) -> None:
     """The pictures of a case that is gone once the page is there stand in the page itself."""
     for image in (shown["context"] or {}).get("images", ()):
-        given = item.prediction.payload.context["images"][image["place"]]
+        carried: Context = item.prediction.payload.context or {}
+        given = carried["images"][image["place"]]
         image["inline"] = f"data:image/png;base64,{given['data']}"
 
 

@@ -13,6 +13,7 @@ from tests.acceptance.checks import FULL, Check, Size, line
 
 IDENTITIES = "tests/feedback/test_estimator_identities.py"
 BY_STEPS = "tests/feedback/test_reliance_by_steps.py::test_the_steps_give_the_figure_of_the_arrays"
+REVIEWERS_BY_STEPS = "tests/feedback/test_reviewer_error_by_steps.py"
 BY_WORKER = (
     "tests/loop/test_routing_by_worker.py::test_a_worker_reviews_predictions_as_often_as_their_stored_propensity_says"
 )
@@ -40,6 +41,15 @@ def hidden_suggestions_by_steps(size: Size) -> list[Check]:
     return [Check("A14", "3,000 reviews by the steps: runs that differ from arrays", float(done.returncode), high=0.0)]
 
 
+def reviewers_by_steps(size: Size) -> list[Check]:
+    """A9 through the real steps at its full size: 10,000 predictions and 4 x 400 gold answers, both kinds of error."""
+    environment = {**os.environ, "A9_ROWS": "10000", "A9_EACH": "400"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", REVIEWERS_BY_STEPS], capture_output=True, check=False, env=environment
+    )
+    return [Check("A9", "by the real steps, 10,000 rows: runs that differ or miss", float(done.returncode), high=0.0)]
+
+
 EXPERIMENTS = (
     identities,
     through_a_worker,
@@ -51,6 +61,7 @@ EXPERIMENTS = (
     time.daily_looks,
     time.late_labels,
     people.reviewer_error,
+    reviewers_by_steps,
     reliance.hidden_suggestions,
     hidden_suggestions_by_steps,
     people.planned_width,

@@ -30,6 +30,13 @@ def reviewer_error(size: Size) -> list[Check]:
             yield Check("A9", f"{kind} reviewers, corrected: bias", abs(error.mean()), high=0.003 + size.slack / 20)
             yield Check("A9", f"{kind} reviewers, corrected: coverage", covered.mean(), 0.92 - size.slack)
             yield Check("A9", f"{kind} reviewers, believed: bias", abs(believed.mean()), 0.015)
+        # Gold of another screen than the labels'.
+        found = reviewed_by_people.errors(
+            ("accuracy",), runs=count, n=10_000, each=400, copied=reviewed_by_people.COPIED, gold_copied=0.0,
+            budget=0.15, seed=19,
+        )["accuracy"]  # fmt: skip
+        yield Check("A9", "anchored reviewers, gold answered hidden: bias", abs(found[:, 0].mean()), 0.03)
+        yield Check("A9", "anchored reviewers, gold answered hidden: coverage", found[:, 1].mean(), high=0.05)
 
     # Its biases are known far better than coverages are: near their bar is nothing to measure anew.
     return list(run(size.again or size.replications))

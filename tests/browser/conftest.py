@@ -58,7 +58,7 @@ def open_page(chromium: Browser, live_server: Any) -> Iterator[Callable[..., Pag
             base_url=live_server.url, viewport={"width": width, "height": 900}, color_scheme=theme, locale="en-GB"
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         page.broken = []
         page.on("pageerror", lambda error: page.broken.append(str(error)))

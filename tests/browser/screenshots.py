@@ -61,8 +61,7 @@ def test_the_door(world, open_page, theme):
     keep(open_page(None, f"/invitations/{token}/", theme=theme), "invitation", WIDE, theme)
     page = open_page("alice", theme=theme)
     for name in ERRORS:
-        html = render_to_string(f"{name}.html", {"request_id": "0123456789abcdef"})
-        page.route("**/broken/", lambda route, html=html: route.fulfill(body=html, content_type="text/html"))
+        page.route("**/broken/", broken(name))
         page.goto("/broken/")
         keep(page, f"error-{name}", WIDE, theme)
         page.unroute("**/broken/")
@@ -80,6 +79,12 @@ def test_states(world, settings, open_page, theme):
                 page.goto(f"/gallery/{name}/")
                 page.locator("#review[data-state=ready]").wait_for()
                 keep(page, f"state-{name}", width, theme, whole=False)
+
+
+def broken(name):
+    """An answer with that error page, styled by the server it pretends to come from."""
+    html = render_to_string(f"{name}.html", {"request_id": "0123456789abcdef"})
+    return lambda route: route.fulfill(body=html, content_type="text/html")
 
 
 def preview(page, theme):

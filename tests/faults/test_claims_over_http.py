@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from feedback import labels
 from models_registry import access
 from models_registry.models import RegisteredModel
 from review.models import Lease, QueueItem, ReviewDecision, ReviewQueue
@@ -44,6 +45,7 @@ def all_is_well(crowd: Crowd, places: int) -> None:
     assert {str(token): str(item) for token, item in known.items()}.items() >= set(crowd.handed)
     assert max(Counter(token for token, _ in crowd.handed).values()) == 1
     assert not QueueItem.objects.open().exists()
+    labels.pull_all()
     answers = ReviewDecision.objects.filter(kind="decision")
     assert answers.count() == places
     assert answers.values("prediction", "reviewer").distinct().count() == places

@@ -18,7 +18,7 @@ from feedback.raters import Confusion, screens
 from models_registry.models import RegisteredModel
 from review.models import Lease, QueueItem, ReviewDecision
 from tests.conftest import Cast, make_model
-from tests.feedback.cases import make_case, make_item
+from tests.feedback.cases import make_case
 from tests.feedback.live_world import BEGIN, World, world
 from tests.feedback.reviewed_by_people import answers
 
@@ -53,7 +53,7 @@ def _answer(items: list[QueueItem], given: list[int], hidden: list[bool], defini
     )
     ReviewDecision.objects.bulk_create(
         ReviewDecision(
-            item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer="r", definition=definition,
+            item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer=f"r-{item.slot}", definition=definition,
             label=item.model.classes[label], decided_at=item.prediction.occurred_at,
             model_shown_at=None if own else item.prediction.occurred_at,
             blind_share=share or None, blind_draw=item.blind_draw,
@@ -62,18 +62,17 @@ def _answer(items: list[QueueItem], given: list[int], hidden: list[bool], defini
 
 
 def _gold(model: RegisteredModel, each: int, *, hidden: bool, copied: float, seed: int = 9) -> None:
-    """``each`` answers per cell, on as many predictions of long ago."""
+    """``each`` answers per cell, on one prediction of long ago."""
     rng = np.random.default_rng(seed + hidden)
-    items, truth, shown = [], np.tile(np.repeat([0, 1], each), 2), np.repeat([0, 0, 1, 1], each)
-    for place, (true, says) in enumerate(zip(truth.tolist(), shown.tolist(), strict=True)):
-        name = f"gold-{hidden}-{place}"
+    rows, truth, shown = [], np.tile(np.repeat([0, 1], each), 2), np.repeat([0, 0, 1, 1], each)
+    for says, true in ((0, 0), (0, 1), (1, 0), (1, 1)):
         scores = [0.8, 0.2] if says == 0 else [0.2, 0.8]
-        case = make_case(model, name, review="none", scores=scores, occurred_at=BEGIN - timedelta(days=90))
+        at = BEGIN - timedelta(days=90)
+        case = make_case(model, f"gold-{hidden}-{says}-{true}", review="none", scores=scores, occurred_at=at)
         gold.set_gold(prediction=case, value=model.classes[true], actor="erin")
-        item = make_item(case, kind="gold")
-        item.state = "decided"
-        item.save()
-        items.append(item)
+        named = {"prediction": case, "model": model, "queue": model.queues.get(), "kind": "gold", "state": "decided"}
+        rows += [QueueItem(**named, slot=slot) for slot in range(1, each + 1)]
+    items = QueueItem.objects.bulk_create(rows)
     given = answers(rng, truth, shown, 0.0 if hidden else copied)
     _answer(items, given.tolist(), [hidden] * len(items), model.definitions.get(), 0.0)
 
@@ -89,7 +88,7 @@ def _quality(model: RegisteredModel, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def reviewed(db: None) -> World:
-    made = world(_model(), n=3000, days=30)
+    made = world(_model(), n=1500, days=8)
     _label(made, share=SHARE, copied=0.25)
     _gold(made.model, 60, hidden=False, copied=0.25)
     _gold(made.model, 60, hidden=True, copied=0.25)
@@ -128,7 +127,7 @@ def test_stored_sums_and_rows_give_the_same(reviewed: World) -> None:
 
 
 def test_gold_of_the_other_screen_alone_gives_no_figure_and_says_what_is_missing(db: None) -> None:
-    made = world(_model(), n=2000, days=20)
+    made = world(_model(), n=800, days=4)
     _label(made, share=SHARE, copied=0.25)
     _gold(made.model, 40, hidden=True, copied=0.25)
     found = _quality(made.model)["reviewers"]
@@ -140,7 +139,7 @@ def test_gold_of_the_other_screen_alone_gives_no_figure_and_says_what_is_missing
 
 
 def test_without_gold_there_is_nothing_to_correct_by(db: None) -> None:
-    made = world(_model(), n=1500, days=10)
+    made = world(_model(), n=800, days=4)
     _label(made, share=0.0, copied=0.0)
     found = _quality(made.model)["reviewers"]
     assert found["metrics"]["accuracy"]["corrected"]["state"] == "insufficient_data"
@@ -181,7 +180,7 @@ def test_a_window_with_more_labels_than_are_read_begins_later_and_says_so(
 
 
 def test_a_share_that_began_within_the_window_counts_from_then_on(db: None) -> None:
-    made = world(_model(), n=2000, days=20)
+    made = world(_model(), n=800, days=4)
     _label(made, share=SHARE, copied=0.0)
     first = ReviewDecision.objects.order_by("prediction__occurred_at").first()
     assert first is not None

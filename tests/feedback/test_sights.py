@@ -9,9 +9,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from feedback import disclosure, labels
+from feedback.models import Label, OutcomeEvent
 from feedback.timelines import timeline
 from models_registry import access
-from review.models import CaseView, ReviewQueue
+from models_registry.models import DatabaseNow
+from review import decisions, queue
+from review.models import CaseView, QueueItem, ReviewDecision, ReviewQueue
 from tests.conftest import Cast
 from tests.review.items import make_item, make_prediction
 
@@ -69,6 +73,7 @@ def test_the_timeline_tells_who_looked_and_what_they_saw(cast: Cast):
     made = make_prediction(cast.model)
     for _ in range(2):
         signed_in(cast.dana).get(f"/predictions/{made.pk}/")
+    made.refresh_from_db()
     [event] = [event for event in timeline(made) if event.kind == "seen"]
     assert (event.title, event.who) == ("Looked at on a page", access.person_of(cast.dana).pseudonym)
     assert event.facts == [("times", "2"), ("saw", "the model’s answer")]
@@ -97,3 +102,37 @@ def test_a_polling_key_pays_for_no_veil(cast: Cast, client_with: Any):
     assert "review_caseview" not in named
     assert "review_lease" not in named
     assert "review_queueitem" not in named
+
+
+def test_examples_leave_out_the_cases_that_the_viewer_may_have_to_answer(cast: Cast):
+    ReviewQueue.objects.update(mode="blind")
+    waiting, free = make_item(cast.model).prediction_id, make_prediction(cast.model, "p-2").pk
+    seen = {
+        name: disclosure.visible([waiting, free], access.principal_of_user(getattr(cast, name)))
+        for name in ("alice", "erin", "dana")
+    }
+    assert seen == {"alice": {free}, "erin": {free}, "dana": {waiting, free}}
+
+
+def test_a_file_that_cannot_be_masked_makes_the_next_answer_of_who_fetched_it_a_shown_one(cast: Cast):
+    ReviewQueue.objects.update(mode="blind")
+    item = make_item(cast.model, required=2)
+    second = QueueItem.objects.create(
+        prediction=item.prediction, model=cast.model, queue=item.queue, kind="gate", slot=2, required=2
+    )
+    bob, erin = (access.principal_of_user(user) for user in (cast.bob, cast.erin))
+    answer(item, bob)
+    OutcomeEvent.objects.create(
+        prediction=item.prediction, model=cast.model, value="ok", source="s", kind="explicit",
+        definition=cast.model.definitions.get(), observed_at=DatabaseNow(),
+    )  # fmt: skip
+    labels.pull(limit=10)
+    last = Label.objects.latest("id").pk
+    disclosure.give_file(model=cast.model, snapshot=1, last_label=last, viewer=erin)
+    assert views(cast.erin) == [("colleagues", "export"), ("model", "export")]
+    assert answer(second, erin).model_shown_at is not None
+
+
+def answer(item: QueueItem, person: access.Principal) -> ReviewDecision:
+    [held] = queue.claim(queue=item.queue, models=[item.model], holder=person.pseudonym, item=item.pk)
+    return decisions.decide(token=held.lease_token, principal=person, label="ok")

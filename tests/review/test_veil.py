@@ -128,7 +128,8 @@ def test_a_gold_item_is_told_as_an_audit_and_kept_out_of_lists(cast: Cast):
     gold = make_item(cast.model, kind="gold")
     audit = make_item(cast.model, "p-2", kind="audit")
     alice = person(cast.alice)
-    assert veil(alice, gold.prediction) == Veil(draw=True, gold=True)
+    assert veil(alice, gold.prediction) == Veil(colleagues=True, draw=True, gold=True)
+    assert veil(alice, gold.prediction).parts == []
     assert veil(alice, audit.prediction) == Veil(draw=True)
     listed = without_gold(Prediction.objects.all(), alice)
     assert [row.pk for row in listed] == [audit.prediction_id]

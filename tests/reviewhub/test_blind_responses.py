@@ -147,6 +147,8 @@ def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
         for address in (f"/predictions/{found.pk}/", "/predictions/?q=entity-1", "/predictions/", f"{API}/predictions/")
     }
     assert leaks(shown, marks) == set()
+    assert "hidden until you have answered" not in shown[f"/predictions/{found.pk}/"]
+    assert "Resolved: refuse" in shown[f"/predictions/{found.pk}/"]
     assert world.bob.pseudonym not in shown[f"/predictions/{found.pk}/"]
     assert "the-case" not in shown["/predictions/"]
     [held] = queue.claim(queue=gold.queue, models=[cast.model], holder=carol.pseudonym, item=gold.pk)

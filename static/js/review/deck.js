@@ -48,18 +48,22 @@ export class Deck {
     this.end = null;
     this.dryAt = -Infinity;
     this.claiming = false;
+    this.awaited = false;
     this.stopped = false;
   }
 
   // As many as are wanted ahead; where the queue ran dry not again for a while, unless the person waits.
   async refill(waiting = false) {
     const lacking = this.ahead - this.slots.length + (waiting ? 1 : 0);
-    if (this.claiming || this.stopped || lacking < 1) return;
+    // Whoever waits by now waits for the claim that is on its way, and for what becomes of it.
+    if (this.claiming) { this.awaited ||= waiting; return; }
+    if (this.stopped || lacking < 1) return;
     if (!waiting && performance.now() - this.dryAt < DRY_MS) return;
     this.claiming = true;
+    this.awaited = waiting;
     const answer = await post("cards/", { count: String(lacking) });
     this.claiming = false;
-    if (answer.kind !== "ok") { this.onTrouble(answer, waiting); return; }
+    if (answer.kind !== "ok") { this.onTrouble(answer, this.awaited); return; }
     const { slots, end } = parse(answer.body);
     if (this.stopped) { this.giveBack(slots, "paused"); return; }
     for (const slot of slots) seize(`lease:${slot.token}`);
