@@ -98,7 +98,20 @@ _RELEASE_HELD = """
     UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
     FROM released WHERE l.token = released.token
 """
-RELEASE_ALL = _RELEASE_HELD.replace("{which}", "model_id = ANY(%(models)s)")
+# What was handed over to the holder is everybody's again, whether it is among these or still waits.
+RELEASE_ALL = (
+    _RELEASE_HELD.replace("{which}", "model_id = ANY(%(models)s)")
+    .replace("lease_expires_at = NULL\n", "lease_expires_at = NULL, assigned_to = NULL, assigned_until = NULL\n")
+    .replace(
+        "WITH held",
+        """WITH handed AS (
+        UPDATE review_queueitem SET assigned_to = NULL, assigned_until = NULL
+        WHERE state = 'open' AND assigned_to = %(holder)s AND model_id = ANY(%(models)s)
+          AND lease_holder IS DISTINCT FROM %(holder)s
+    ),
+    held""",
+    )
+)
 RELEASE_MANY = _RELEASE_HELD.replace("{which}", "lease_token = ANY(%(tokens)s)")
 # The prediction before its items, in a decision, in undo and in withdrawal: one order, no deadlock.
 CLOSE = f"""

@@ -124,10 +124,7 @@ def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) 
     What was handed over to them is everybody's again.
     """
     values = {"holder": holder, "models": [model.pk for model in models], "reason": reason[:LONGEST_REASON]}
-    released = _change(leases.RELEASE_ALL, values)
-    handed = QueueItem.objects.open().filter(assigned_to=holder, model__in=values["models"])
-    handed.update(assigned_to=None, assigned_until=None)
-    return released
+    return _change(leases.RELEASE_ALL, values)
 
 
 def release_many(*, tokens: Iterable[UUID], holder: str, reason: str = "") -> int:
