@@ -41,9 +41,9 @@ def quality(
     """
     now = now or timezone.now()
     reading = read(model, now=now, start=start, end=end, version=version, group=group, from_rows=from_rows)
-    keep: Flags | None = None if group_value is None else np.asarray(reading.rows.group == group_value, dtype=bool)
+    keep = _of_value(reading, group_value)
     whole, old = reading.part(reading.low, reading.high, keep), reading.part(reading.low, reading.held, keep)
-    every = reading.part(reading.low, reading.held) if keep is not None else old
+    every = old if keep is None else reading.part(reading.low, reading.held)
     found = Figures(old, metrics, enough=figures.enough(every.counts))
     old.prepare()
     document: dict[str, Any] = {
@@ -72,6 +72,10 @@ def quality(
     if group is not None and group_value is None:
         document["groups"] = _groups(reading, metrics, found.enough)
     return document
+
+
+def _of_value(reading: Reading, value: str | None) -> Flags | None:
+    return None if value is None else np.asarray(reading.rows.group == value, dtype=bool)
 
 
 def _groups(reading: Reading, metrics: tuple[str, ...], enough: bool) -> dict[str, Any]:
