@@ -35,9 +35,8 @@ def quality(
 ) -> dict[str, Any]:
     """How well the predictions made in [start, end) were: the document of GET …/quality/.
 
-    ``group`` adds the same metrics per value of that group; with ``group_value`` everything is about the
-    predictions of that value alone. The target is the finite population of those predictions. ``from_rows``
-    recomputes everything: slower, and the same.
+    ``group`` adds the same metrics per value of that group; with ``group_value`` all is about predictions of that
+    value alone. The target is the finite population of those. ``from_rows`` recomputes all: slower, and the same.
     """
     now = now or timezone.now()
     reading = read(model, now=now, start=start, end=end, version=version, group=group, from_rows=from_rows)
