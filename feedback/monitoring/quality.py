@@ -35,15 +35,14 @@ def quality(
 ) -> dict[str, Any]:
     """How well the predictions made in [start, end) were: the document of GET …/quality/.
 
-    ``group`` adds the same metrics per value of that group; with ``group_value`` everything is about the
-    predictions of that value alone. The target is the finite population of those predictions. ``from_rows``
-    recomputes everything: slower, and the same.
+    ``group`` adds the same metrics per value of that group; with ``group_value`` all is about predictions of that
+    value alone. The target is the finite population of those. ``from_rows`` recomputes all: slower, and the same.
     """
     now = now or timezone.now()
     reading = read(model, now=now, start=start, end=end, version=version, group=group, from_rows=from_rows)
-    keep: Flags | None = None if group_value is None else np.asarray(reading.rows.group == group_value, dtype=bool)
+    keep = _of_value(reading, group_value)
     whole, old = reading.part(reading.low, reading.high, keep), reading.part(reading.low, reading.held, keep)
-    every = reading.part(reading.low, reading.held) if keep is not None else old
+    every = old if keep is None else reading.part(reading.low, reading.held)
     found = Figures(old, metrics, enough=figures.enough(every.counts))
     old.prepare()
     document: dict[str, Any] = {
@@ -72,6 +71,10 @@ def quality(
     if group is not None and group_value is None:
         document["groups"] = _groups(reading, metrics, found.enough)
     return document
+
+
+def _of_value(reading: Reading, value: str | None) -> Flags | None:
+    return None if value is None else np.asarray(reading.rows.group == value, dtype=bool)
 
 
 def _groups(reading: Reading, metrics: tuple[str, ...], enough: bool) -> dict[str, Any]:

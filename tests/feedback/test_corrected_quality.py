@@ -53,7 +53,8 @@ def _answer(items: list[QueueItem], given: list[int], hidden: list[bool], defini
     )
     ReviewDecision.objects.bulk_create(
         ReviewDecision(
-            item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer=f"r-{item.slot}", definition=definition,
+            item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer=f"r-{item.slot}",
+            definition=definition,
             label=item.model.classes[label], decided_at=item.prediction.occurred_at,
             model_shown_at=None if own else item.prediction.occurred_at,
             blind_share=share or None, blind_draw=item.blind_draw,
