@@ -9,7 +9,7 @@ import base64
 import struct
 import zlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,6 +142,47 @@ def waiting(
 ) -> Example:
     """One prediction with its payload, routing, explanation and the item that waits for a person."""
     arrived = timezone.now() - timedelta(minutes=12)
+    prediction = _received(model, version, name=name, entity=entity, context=context, arrived=arrived)
+    gate = kind == QueueItem.Kind.GATE
+    RoutingDecision.objects.create(
+        prediction=prediction,
+        model=model,
+        policy=policy,
+        draw=0.1,
+        p_gate=float(gate),
+        propensity=1.0 if gate else 0.2,
+        review="gate" if gate else "audit",
+        disposition="hold" if gate else "proceed",
+        reasons=["low_confidence"] if gate else ["audit_floor"],
+        model_guess=prediction.confidence,
+        oversight_always=False,
+        routed_at=arrived + timedelta(seconds=0.2),
+    )
+    _explain(prediction, explanation, prediction.payload.features)
+    item = QueueItem.objects.create(
+        prediction=prediction,
+        model=model,
+        queue=queue,
+        kind=kind,
+        slot=1 if kind in (QueueItem.Kind.GATE, QueueItem.Kind.AUDIT) else 2,
+        tier=int(kind == QueueItem.Kind.ADJUDICATION),
+        priority=5,
+        enqueued_at=arrived + timedelta(seconds=0.2),
+        hold_until=timezone.now() + timedelta(hours=4) if gate else None,
+        hold_fallback="refuse" if gate else "",
+    )
+    return Example(model, queue, prediction, item, policy)
+
+
+def _received(
+    model: RegisteredModel,
+    version: ModelVersion,
+    *,
+    name: str,
+    entity: str,
+    context: dict[str, Any] | None,
+    arrived: datetime,
+) -> Prediction:
     scores = _scores(len(model.classes))
     best = int(np.argmax(scores))
     prediction = Prediction.objects.create(
@@ -159,35 +200,7 @@ def waiting(
     )
     features: dict[str, Any] = {name: value for name, _, _, _, _, _, value in MEASURED}
     PredictionPayload.objects.create(prediction=prediction, features={**features, "country": "DE"}, context=context)
-    gate = kind == QueueItem.Kind.GATE
-    RoutingDecision.objects.create(
-        prediction=prediction,
-        model=model,
-        policy=policy,
-        draw=0.1,
-        p_gate=float(gate),
-        propensity=1.0 if gate else 0.2,
-        review="gate" if gate else "audit",
-        disposition="hold" if gate else "proceed",
-        reasons=["low_confidence"] if gate else ["audit_floor"],
-        model_guess=scores[best],
-        oversight_always=False,
-        routed_at=arrived + timedelta(seconds=0.2),
-    )
-    _explain(prediction, explanation, features)
-    item = QueueItem.objects.create(
-        prediction=prediction,
-        model=model,
-        queue=queue,
-        kind=kind,
-        slot=1 if kind in (QueueItem.Kind.GATE, QueueItem.Kind.AUDIT) else 2,
-        tier=int(kind == QueueItem.Kind.ADJUDICATION),
-        priority=5,
-        enqueued_at=arrived + timedelta(seconds=0.2),
-        hold_until=timezone.now() + timedelta(hours=4) if gate else None,
-        hold_fallback="refuse" if gate else "",
-    )
-    return Example(model, queue, prediction, item, policy)
+    return prediction
 
 
 def contract() -> dict[str, Any]:

@@ -48,7 +48,7 @@ def prefer(
     if not 1 <= ahead <= MOST_AHEAD:
         faults.append(Fault("/ahead", "out_of_range", f"From 1 to {MOST_AHEAD}."))
     if digest not in ReviewerSettings.Digest.values:
-        faults.append(Fault("/digest", "unknown", "There is no such choice."))
+        faults.append(Fault("/digest", "not_allowed", "There is no such choice."))
     faults += _address_faults(email, wanted=digest != ReviewerSettings.Digest.NONE)
     if faults:
         raise Invalid("these settings cannot be stored", errors=faults)

@@ -122,7 +122,6 @@ GROUPS = (
         ("unknown_operator", "400", "A condition compares by an operator that is none."),
         ("type_mismatch", "400", "A condition compares a field with a value of another type."),
         ("unknown_queue", "400", "The model has no such queue."),
-        ("not_available", "400", "Not to be had in this version of ReviewHub."),
         ("override_final", "409", "A case's caller has been told; override it again to tell it something else."),
         ("always_unknown", "", "A warning: the condition can never be known, so it always matches."),
         ("floors_eat_budget", "", "A warning: the floors of sampling review more than a third of the budget."),

@@ -59,7 +59,7 @@ def quality(
         "population": {
             **figures.population(whole.counts),
             "too_young": whole.counts["predictions"] - old.counts["predictions"],
-            "unrouted": within(model, start, end, version).filter(status=Prediction.Status.RECEIVED).count(),
+            "unrouted": _unrouted(model, start, end, version),
         },
         "conflicts": figures.conflicts(whole.counts),
         "reviewers": beside_reviewers(reading, metrics, About(version, group, group_value), now=now),
@@ -71,6 +71,12 @@ def quality(
     if group is not None and group_value is None:
         document["groups"] = _groups(reading, metrics, found.enough)
     return document
+
+
+def _unrouted(
+    model: RegisteredModel, start: datetime | None, end: datetime | None, version: ModelVersion | None
+) -> int:
+    return within(model, start, end, version).filter(status=Prediction.Status.RECEIVED).count()
 
 
 def _of_value(reading: Reading, value: str | None) -> Flags | None:
