@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from review import context, resolutions, veiled
+from review import context, redaction, resolutions
 from review.models import Explanation, Prediction, ReviewDecision
 from review.serializers.shapes import NAME, TIME
 from review.veil import NOTHING, Veil
@@ -108,7 +108,7 @@ def prediction_body(
             "policy": routing.policy.number if routing.policy else None,
             "routed_at": routing.routed_at,
         }
-    decisions = veiled.decisions(prediction.decisions.all(), veil, viewer)
+    decisions = redaction.decisions(prediction.decisions.all(), veil, viewer)
     body |= {
         "withdrawn_reason": prediction.withdrawn_reason,
         "explanation": None if explanation is None else explanation_body(explanation),
@@ -116,7 +116,7 @@ def prediction_body(
         "labels": list(labels),
         "resolution": resolutions.current(prediction),
     }
-    return veiled.prediction({**body, **case}, prediction, veil, viewer)
+    return redaction.prediction({**body, **case}, prediction, veil, viewer)
 
 
 def received_body(prediction: Prediction, *, model: str, version: str) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def decision_body(decision: ReviewDecision) -> dict[str, Any]:
 def _named(decision: ReviewDecision, veil: Veil, viewer: Principal | None) -> dict[str, Any]:
     """The decision, without its reviewer's name where that is hidden."""
     body = decision_body(decision)
-    hidden = veil.names and not (viewer is not None and veiled.is_own(decision, viewer))
+    hidden = veil.names and not (viewer is not None and redaction.is_own(decision, viewer))
     return {**body, "reviewer": None} if hidden else body
 
 

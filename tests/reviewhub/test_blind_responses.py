@@ -100,10 +100,10 @@ def test_a_look_at_the_case_after_an_undo_makes_the_next_answer_a_shown_one(cast
 
 
 def test_a_veil_that_hides_nothing_is_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
-    from review import sights, veil
+    from review import sightings, veil
 
     world = make(cast, "blind")
-    monkeypatch.setattr(sights, "veils", lambda viewer, rows: {row.pk: veil.NOTHING for row in rows})
+    monkeypatch.setattr(sightings, "veils", lambda viewer, rows: {row.pk: veil.NOTHING for row in rows})
     assert {mark for _, mark in leaks(answers(world), ALL)} >= {"0.8713579", "RATIONALE-MARK"}
 
 
