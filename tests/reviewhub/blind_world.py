@@ -70,7 +70,7 @@ def make(cast: Cast, mode: str, kind: str = "gate") -> World:
     _answer(item, bob, "RATIONALE-MARK")
     _told(found, cast, "OUTCOME-MARK")
     labels.pull(limit=10 * AROUND)
-    client = Client(raise_request_exception=False)
+    client = Client()
     client.force_login(cast.alice)
     return World(second, bob, alice, client)
 
@@ -105,7 +105,7 @@ def _told(prediction: Prediction, cast: Cast, source: str) -> None:
 def answers(world: World, token: Any = None) -> dict[str, str]:
     """Everything that Alice can get, by its address, as text."""
     found: dict[str, str] = {}
-    for route, view in routes():
+    for route, _ in routes():
         if route.startswith(NOT_LOOKED_AT):
             continue
         for address in _addresses(route, world, token):
@@ -113,7 +113,6 @@ def answers(world: World, token: Any = None) -> dict[str, str]:
                 answer = world.client.get(address, headers={"Accept": accept})
                 body = b"".join(answer) if answer.streaming else answer.content
                 found[f"GET {address} as {accept} {answer.status_code}"] = body.decode(errors="replace")
-        del view
     return found
 
 
