@@ -75,6 +75,14 @@ def decided_elsewhere_at(lease: Lease) -> datetime | None:
     return made if lease.item.state == QueueItem.State.DECIDED else None
 
 
+def decided_oneself(lease: Lease) -> ReviewDecision | None:
+    """The standing decision by which the lease's own holder decided its item, as in another browser."""
+    own = ReviewDecision.objects.filter(
+        item=lease.item_id, reviewer=lease.holder, kind="decision", superseded_by__isnull=True
+    )
+    return own.order_by("-id").first()
+
+
 def _again(
     lease: Lease, principal: Principal, leads: Iterable[RegisteredModel], answer: dict[str, Any], *, claims: bool
 ) -> ReviewDecision:
