@@ -83,11 +83,34 @@ PASS_ON = f"""
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = %(ending)s, reason = %(reason)s
     FROM passed WHERE token = %(token)s
 """  # noqa: S608
-# Rows one after the other by id, so that two of these never wait for each other.
-_RELEASE_HELD = """
+# Rows one after the other by id, so that two of these never wait for each other. What was handed over to the holder is
+# everybody's again, whether it is among the leases, its lease has run out, or it still waits.
+RELEASE_ALL = """
+    WITH theirs AS MATERIALIZED (
+        SELECT id, lease_token, lease_holder, lease_expires_at FROM review_queueitem
+        WHERE state = 'open' AND (lease_holder = %(holder)s OR assigned_to = %(holder)s)
+          AND model_id = ANY(%(models)s) ORDER BY id FOR UPDATE
+    ),
+    told AS MATERIALIZED (
+        SELECT id, lease_token, lease_holder = %(holder)s AND lease_expires_at > clock_timestamp() AS held FROM theirs
+    ),
+    freed AS (
+        UPDATE review_queueitem i
+        SET lease_token = CASE WHEN told.held THEN NULL ELSE i.lease_token END,
+            lease_holder = CASE WHEN told.held THEN NULL ELSE i.lease_holder END,
+            lease_expires_at = CASE WHEN told.held THEN NULL ELSE i.lease_expires_at END,
+            assigned_to = nullif(i.assigned_to, %(holder)s),
+            assigned_until = CASE WHEN i.assigned_to IS DISTINCT FROM %(holder)s THEN i.assigned_until END
+        FROM told WHERE i.id = told.id
+        RETURNING told.held, told.lease_token AS token
+    )
+    UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
+    FROM freed WHERE freed.held AND l.token = freed.token
+"""
+RELEASE_MANY = """
     WITH held AS MATERIALIZED (
         SELECT id, lease_token, lease_expires_at FROM review_queueitem
-        WHERE state = 'open' AND lease_holder = %(holder)s AND {which} ORDER BY id FOR UPDATE
+        WHERE state = 'open' AND lease_holder = %(holder)s AND lease_token = ANY(%(tokens)s) ORDER BY id FOR UPDATE
     ),
     released AS (
         UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
@@ -98,21 +121,6 @@ _RELEASE_HELD = """
     UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
     FROM released WHERE l.token = released.token
 """
-# What was handed over to the holder is everybody's again, whether it is among these or still waits.
-RELEASE_ALL = (
-    _RELEASE_HELD.replace("{which}", "model_id = ANY(%(models)s)")
-    .replace("lease_expires_at = NULL\n", "lease_expires_at = NULL, assigned_to = NULL, assigned_until = NULL\n")
-    .replace(
-        "WITH held",
-        """WITH handed AS (
-        UPDATE review_queueitem SET assigned_to = NULL, assigned_until = NULL
-        WHERE state = 'open' AND assigned_to = %(holder)s AND model_id = ANY(%(models)s)
-          AND lease_holder IS DISTINCT FROM %(holder)s
-    ),
-    held""",
-    )
-)
-RELEASE_MANY = _RELEASE_HELD.replace("{which}", "lease_token = ANY(%(tokens)s)")
 # The prediction before its items, in a decision, in undo and in withdrawal: one order, no deadlock.
 CLOSE = f"""
     WITH prediction AS MATERIALIZED (
