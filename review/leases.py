@@ -5,6 +5,7 @@ Each statement changes a row only while the lease is live, and counts the lease 
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -205,7 +206,7 @@ def pass_on(
     *, token: UUID, holder: str, ending: str, tier: int = 0, to: str | None = None, seconds: float | None = None
 ) -> None:
     """End the lease; its item is for that tier, or for one colleague for so many seconds. Conflict as ``refusal``."""
-    values = {"token": token, "holder": holder, "ending": ending, "reason": "", "tier": tier, "to": to}
+    values: dict[str, Any] = {"token": token, "holder": holder, "ending": ending, "reason": "", "tier": tier, "to": to}
     with connection.cursor() as cursor:
         cursor.execute(_PASS_ON, {**values, "seconds": seconds})
         if not cursor.rowcount:
