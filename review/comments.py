@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -17,7 +18,20 @@ if TYPE_CHECKING:
     from models_registry.access import Principal
 
 LONGEST = 2000
+MOST_SHOWN = 50
 FLAGS = (Comment.Kind.FLAG, Comment.Kind.UNFLAG)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a case shows of what was written about it."""
+
+    # Comments and flags, the oldest first.
+    comments: list[Comment]
+    # The newest note with which a colleague escalated the case or handed it over.
+    passed_on: Comment | None
+    # Whether the viewer's own flag is on it.
+    flagged: bool
 
 
 def comment(*, prediction: Prediction, principal: Principal, text: str) -> Comment:
@@ -46,6 +60,21 @@ def flagged(predictions: Iterable[int]) -> set[int]:
         .values("newest")
     )
     return set(Comment.objects.filter(pk__in=newest, kind=Comment.Kind.FLAG).values_list("prediction", flat=True))
+
+
+def written(prediction: Prediction, viewer: str, *, own_alone: bool) -> Written:
+    """What the viewer may read of what was written; ``own_alone`` leaves out what others wrote."""
+    rows = Comment.objects.filter(prediction=prediction).order_by("-id")
+    mine = rows.filter(author=viewer)
+    last_flag = mine.filter(kind__in=FLAGS).first()
+    readable = list((mine if own_alone else rows).exclude(kind=Comment.Kind.UNFLAG)[:MOST_SHOWN])[::-1]
+    passing = (Comment.Kind.ESCALATION, Comment.Kind.HANDOVER)
+    notes = [row for row in readable if row.kind in passing and row.text and row.author != viewer]
+    return Written(
+        comments=[row for row in readable if row.kind not in passing],
+        passed_on=notes[-1] if notes else None,
+        flagged=last_flag is not None and last_flag.kind == Comment.Kind.FLAG,
+    )
 
 
 def _write(prediction: Prediction, principal: Principal, kind: str, text: str) -> Comment:

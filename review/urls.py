@@ -91,5 +91,7 @@ urlpatterns: list[Any] = [
     path("queues/<slug:slug>/review/<uuid:token>/escalate/", passing.escalate, name="review-escalate"),
     path("queues/<slug:slug>/review/<uuid:token>/hand-over/", passing.hand_over, name="review-hand-over"),
     path("queues/<slug:slug>/review/<uuid:token>/colleagues/", passing.colleagues, name="review-colleagues"),
+    path("queues/<slug:slug>/review/<uuid:token>/reveal-feature/", acts.reveal_feature, name="review-reveal-feature"),
+    path("queues/<slug:slug>/review/<uuid:token>/comment/", passing.comment, name="review-comment"),
     path("queues/<slug:slug>/review/<uuid:token>/flag/", passing.flag, name="review-flag"),
 ]

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from models_registry.errors import Conflict, Invalid
+from models_registry.errors import Conflict, Forbidden, Invalid
 from models_registry.views.base import page
 from review import cases, exposure, leases, queue, veil
-from review.models import Explanation, Lease, ReviewerSettings
+from review.models import CaseView, Explanation, Lease, ReviewerSettings
 from review.views import stage
 from review.views.answering import card_html, lease_of, refused, sentence, whole, withdrawn
 
@@ -82,6 +82,28 @@ def explanation(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
         queue.note_explanation_shown(token=token, holder=at.holder)
     context = {"case": shown, "queue": at.queue, "item": found[0], "tries": tries + 1, "polls": tries < 6}
     return render(request, "review/_explanation.html", context)
+
+
+@page
+@require_POST
+def reveal_feature(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
+    """The row of a feature that is hidden by policy, with its value; that one asked is recorded."""
+    at = stage.desk(request, slug)
+    lease_of(at, token)
+    feature, items = request.POST.get("feature", ""), stage.held(at, [token])
+    if not items:
+        return refused("lease_expired", _("Your time for this case has ended."))
+    prediction, where = items[0].prediction, CaseView.Where.REVIEW
+    try:
+        exposure.reveal_feature(prediction=prediction, principal=at.principal, feature=feature, where=where)
+    except Forbidden as error:
+        return refused("forbidden", sentence(error.detail), status=HTTPStatus.FORBIDDEN)
+    except Invalid as error:
+        return refused("invalid", sentence(error.detail), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    hidden = veil.of_item(items[0], Lease.objects.get(token=token))
+    case = cases.case(prediction, hidden, at.principal, revealed=[feature])
+    [row] = [row for group in case["groups"] for row in group["rows"] if row["name"] == feature]
+    return render(request, "review/_feature_row.html", {"row": row, "case": case})
 
 
 @page

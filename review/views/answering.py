@@ -40,6 +40,11 @@ def not_used(lease: Lease, error: Conflict) -> str:
         return _("%(case)s: decided by another reviewer at %(time)s. Yours was not used.") % {
             "case": name, "time": when.strftime("%H:%M"),
         }  # fmt: skip
+    own = late.decided_oneself(lease)
+    if own is not None:
+        return _("%(case)s: you decided it at %(time)s, as %(answer)s. That stands; this answer was not used.") % {
+            "case": name, "time": own.decided_at.strftime("%H:%M"), "answer": own.label or _("can’t tell"),
+        }  # fmt: skip
     return _("Your answer on %(case)s was not used: %(why)s.") % {"case": name, "why": error.detail}
 
 

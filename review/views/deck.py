@@ -72,7 +72,8 @@ ANSWERS = {
 @require_POST
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """Cases as fragments, claimed ahead: those of the ``tokens`` the page held before, else up to ``count`` next ones,
-    or the ``item`` named. Where there are fewer than asked for, why follows."""
+    or the ``item`` named; with ``escalated`` first what was escalated, for who leads. Where there are fewer than
+    asked for, why follows."""
     at = stage.desk(request, slug)
     wanted, count = request.POST.get("item", ""), whole(request.POST.get("count", "1"))
     if "tokens" in request.POST:
@@ -82,7 +83,8 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
         item = whole(wanted, most=2**62)
         items = stage.held(at, item=item) or stage.claim(at, item=item, reserved=True)
         return HttpResponse("".join(card_html(at, item) for item in items) or none_html(at))
-    items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True)
+    escalated = bool(at.leads) and request.POST.get("escalated") == "1"
+    items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True, escalated=escalated)
     found = [card_html(at, item) for item in items]
     return HttpResponse("".join(found) + ("" if len(found) >= count else none_html(at)))
 

@@ -49,7 +49,8 @@ def escalations(request: HttpRequest) -> HttpResponse:
         }
         for item in items[:SHOWN]
     ]
-    context = {"area": "queues", "rows": rows, "more": len(items) > SHOWN}
+    lines = sorted({item.queue.slug for item in items})
+    context = {"area": "queues", "rows": rows, "more": len(items) > SHOWN, "lines": lines}
     return render(request, "review/escalations.html", context)
 
 

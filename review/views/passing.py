@@ -1,4 +1,4 @@
-"""What the script of the review page passes on to others: escalations, hand-overs, flags."""
+"""What the review page passes on to others: escalations, hand-overs, flags, comments."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from models_registry.errors import Conflict, Forbidden, ReviewHubError
 from models_registry.views.base import page
-from review import comments, escalation, handover
+from review import comments, escalation, handover, veil
 from review.views import stage
 from review.views.answering import lease_of, refused, sentence
 
@@ -52,6 +53,24 @@ def flag(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     return _done(
         lambda: act(prediction=prediction, principal=at.principal), _("Flagged.") if on else _("No longer flagged.")
     )
+
+
+@page
+@require_POST
+def comment(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
+    """Keep a comment on the case in hand; answers with all that is written, or goes back to the page without script."""
+    at = stage.desk(request, slug)
+    lease = lease_of(at, token)
+    prediction, text = lease.item.prediction, request.POST.get("text", "").replace("\0", "")
+    answer = _done(lambda: comments.comment(prediction=prediction, principal=at.principal, text=text), _("Kept."))
+    if request.headers.get("X-Requested-With") != "fetch":
+        return redirect(redirect("review", slug=slug).url + "?plain")
+    if answer.status_code != HTTPStatus.OK:
+        return answer
+    hidden = veil.of_item(lease.item, lease)
+    written = comments.written(prediction, at.holder, own_alone=hidden.colleagues)
+    context = {"queue": at.queue, "item": lease.item, "veil": hidden, "written": written, "me": at.holder}
+    return render(request, "review/_comments.html", context)
 
 
 @page

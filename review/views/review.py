@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 @never_cache
 @require_safe
 def review(request: HttpRequest, slug: str) -> HttpResponse:
-    """The page; the script asks for cases. A page view takes nothing.
+    """The page; the script asks for cases. A page view takes nothing. ``?escalated`` has who leads begin with those.
 
     With ``?plain`` the case this person holds stands in the page itself, for browsers without script: not
     otherwise, as another tab of the same person may have it on screen.
     """
     at = stage.desk(request, slug)
-    context = stage.surroundings(at)
+    context = stage.surroundings(at) | {"escalated": bool(at.leads) and "escalated" in request.GET}
     if "plain" in request.GET:
         found = stage.held(at)
         context |= stage.card(at, found[0]) if found else stage.empty(at) if "none" in request.GET else {}

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
-from review import adjudication, cases, keys, leases, queue
+from review import adjudication, cases, comments, exposure, keys, leases, queue
 from review import veil as veiling
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, ReviewerSettings, ReviewQueue
 
@@ -57,10 +57,12 @@ def desk(request: HttpRequest, slug: str) -> Desk:
     return Desk(line, models, leads, principal, wishes)
 
 
-def claim(at: Desk, *, count: int = 1, item: int | None = None, reserved: bool = False) -> list[QueueItem]:
+def claim(
+    at: Desk, *, count: int = 1, item: int | None = None, reserved: bool = False, escalated: bool = False
+) -> list[QueueItem]:
     return queue.claim(
         queue=at.queue, models=at.models, holder=at.holder, count=count, item=item, reserved=reserved,
-        leads=at.leads, long=at.wishes.long_lease,
+        leads=at.leads, long=at.wishes.long_lease, escalated=escalated,
     )  # fmt: skip
 
 
@@ -106,6 +108,9 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "polls": True,
         "tries": 1,
         "earlier": earlier(item.prediction, at.principal),
+        "written": comments.written(item.prediction, at.holder, own_alone=veil.colleagues),
+        "may_reveal": exposure.may_reveal(item.prediction, at.principal),
+        "me": at.holder,
         "differing": None if veil.colleagues else adjudication.answers_of(item),
         "same_entity": [] if veil.draw or veil.labels else same_entity(item.prediction, at.principal),
         "key": keys.bindings_of(at.wishes, classes),
@@ -198,6 +203,7 @@ def empty(at: Desk) -> Context:
     return {
         "queue": at.queue,
         "models": at.models,
+        "me": at.holder,
         "key": keys.bindings_of(at.wishes),
         "emptiness": queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
         "newest": newest.first(),

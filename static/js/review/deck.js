@@ -42,8 +42,8 @@ export function parse(html) {
 }
 
 export class Deck {
-  constructor({ ahead, onSlots, onTrouble }) {
-    Object.assign(this, { ahead, onSlots, onTrouble });
+  constructor({ ahead, escalated, onSlots, onTrouble }) {
+    Object.assign(this, { ahead, escalated, onSlots, onTrouble });
     this.slots = [];
     this.end = null;
     this.dryAt = -Infinity;
@@ -61,7 +61,7 @@ export class Deck {
     if (!waiting && performance.now() - this.dryAt < DRY_MS) return;
     this.claiming = true;
     this.awaited = waiting;
-    const answer = await post("cards/", { count: String(lacking) });
+    const answer = await post("cards/", { count: String(lacking), ...(this.escalated ? { escalated: "1" } : {}) });
     this.claiming = false;
     if (answer.kind !== "ok") { this.onTrouble(answer, this.awaited); return; }
     const { slots, end } = parse(answer.body);

@@ -4,6 +4,7 @@
 // HTML), this file moves them about.
 
 import { Keys } from "../keys.js";
+import { comment, showHidden } from "./card.js";
 import { Deck, Slot, orphans, parse } from "./deck.js";
 import { closeDrawer, closes, listLate, openDrawer, passOnTo, pastDecisions } from "./drawer.js";
 import { beacon, get, me, post, signIn, state } from "./http.js";
@@ -51,6 +52,7 @@ const rank = (button) => (button.closest("[data-notices]") ? 0 : 1);
 
 const deck = new Deck({
   ahead: Number(root.dataset.ahead),
+  escalated: "escalated" in root.dataset,
   onSlots() { if (!current && !looking && !paused) advance(); remember(); },
   onTrouble(answer, waiting) {
     if (answer.kind === "signed-out") askToSignIn(answer);
@@ -288,6 +290,8 @@ function carry(from, to) {
   const typed = from.querySelector("#note");
   const note = to.querySelector("#note");
   if (typed && note && typed.value) note.value = typed.value;
+  const [begun, comment] = [from.querySelector("#comment"), to.querySelector("#comment")];
+  if (begun?.value && comment) { comment.value = begun.value; comment.closest("details").open = true; }
   to.querySelector("#note-panel")?.toggleAttribute("data-closed", from.querySelector("#note-panel")?.hasAttribute("data-closed") ?? true);
   for (const box of from.querySelectorAll("#decision :checked")) {
     const twin = to.querySelector(`[name="${box.name}"][value="${CSS.escape(box.value)}"]`);
@@ -459,6 +463,7 @@ function leave() {
     return true;
   }
   if (looking) { present(); return true; }
+  if (document.activeElement?.id === "comment") { current.node.querySelector("#case-title").focus({ preventScroll: true }); return true; }
   return false;
 }
 
@@ -567,11 +572,17 @@ document.addEventListener("click", (event) => {
   }
   const answer = event.target.closest("#decision [name=answer]");
   if (answer) { event.preventDefault(); if (!busy) choose(answer); return; }
+  const hidden = event.target.closest("#stage [data-feature]");
+  if (hidden) { if (current && !looking) showHidden(hidden, current); return; }
   const row = event.target.closest("[data-look], [data-reopen]");
   if (row) { closeDrawer(); if (row.dataset.look) { trail = null; lookAt(row.dataset.look); } else reopen(row.dataset.reopen); }
 });
 
-document.addEventListener("submit", (event) => { if (event.target.closest("#stage")) event.preventDefault(); });
+document.addEventListener("submit", (event) => {
+  if (!event.target.closest("#stage")) return;
+  event.preventDefault();
+  if (event.target.matches(".own-comment") && current && !looking) comment(event.target, current);
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return;
@@ -639,7 +650,8 @@ async function poll() {
   counts(answer.body.done, answer.body.waiting);
   document.title = answer.body.takes && answer.body.waiting ? `(${answer.body.waiting}) ${title}` : title;
   if (!idle || current || looking || busy) return;
-  if (answer.body.takes && leases.isAround()) { ACTS.look(); return; }
+  // Work that nobody is there to take changes the title and the count alone.
+  if (answer.body.takes) { if (leases.isAround()) ACTS.look(); return; }
   const { end } = parse(answer.body.empty);
   const before = stage.querySelector(".empty");
   if (end && before && end.textContent !== before.textContent && !before.contains(document.activeElement)) before.replaceWith(end);
@@ -666,7 +678,7 @@ window.addEventListener("pagehide", () => {
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") document.title = title; });
+document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible" && outbox) poll(); });
 
 async function begin() {
   blank();
