@@ -11,7 +11,6 @@ from models_registry.ledger import record
 from models_registry.models import DataContract, ModelVersion
 from review import sensitive, sightings
 from review.models import CaseView, Prediction, QueueItem
-from review.sights import looked_at
 from review.veil import reviewed_models, veils
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def exported(rows: Iterator[dict[str, Any]], viewer: Principal) -> Iterator[dict
     while block := list(islice(rows, BLOCK)):
         ids = {int(row["prediction_id"]) for row in block}
         waiting = Prediction.objects.filter(pk__in=ids, items__state=QueueItem.State.OPEN).distinct()
-        found = looked_at(waiting, viewer, CaseView.Where.EXPORT)
+        found = sightings.looked_at(waiting, viewer, CaseView.Where.EXPORT)
         hidden = {str(pk) for pk, veil in found.items() if veil.labels}
         yield from (row for row in block if str(row["prediction_id"]) not in hidden)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Min
 
 from models_registry import wording
-from review import veiled
+from review import redaction
 from review.models import CaseView, Lease, Mode, Prediction, ReviewDecision
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def views(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
     """Who saw it beside any lease: of a viewer's sights of one kind the first, as they may look often."""
     views = CaseView.objects.filter(prediction=prediction)
     if only is not None:
-        views = views.filter(viewer=only.pseudonym, at__gte=veiled.asked_at(prediction))
+        views = views.filter(viewer=only.pseudonym, at__gte=redaction.asked_at(prediction))
     first = views.values("viewer", "what", "where", "detail").annotate(first=Min("at"), times=Count("pk"))
     told: dict[tuple[str, str], Event] = {}
     for row in first.order_by("first")[:MAX_VIEWS]:
@@ -91,8 +91,8 @@ def views(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
 
 def decisions(prediction: Prediction, veil: Veil, viewer: Principal | None) -> Iterator[Event]:
     rows = ReviewDecision.objects.filter(prediction=prediction).select_related("superseded_by", "supersedes")
-    for row in veiled.decisions(rows, veil, viewer):
-        who = "" if veil.names and not (viewer is not None and veiled.is_own(row, viewer)) else row.reviewer
+    for row in redaction.decisions(rows, veil, viewer):
+        who = "" if veil.names and not (viewer is not None and redaction.is_own(row, viewer)) else row.reviewer
         if row.kind == ReviewDecision.Kind.UNDO:
             taken_back = row.supersedes.label if row.supersedes else None
             facts = [("took back", taken_back or "can’t tell")]

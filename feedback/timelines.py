@@ -16,7 +16,7 @@ from feedback.datasets import HOLDOUT, split_of
 from feedback.models import DatasetSnapshot, Label, OutcomeEvent, TrainingRun
 from feedback.reviewer_events import Event
 from models_registry import wording
-from review import veiled
+from review import redaction
 from review.cases import chance
 from review.models import Explanation, Prediction, Resolution, RoutingDecision
 from review.veil import NOTHING, Veil
@@ -40,7 +40,7 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
 
     Without those that tell this viewer what the veil hides; of a gold item only what would be told of an audit.
     """
-    shown = veiled.row(prediction, veil)
+    shown = redaction.row(prediction, veil)
     explained = None if veil.model else getattr(prediction, "explanation", None)
     events = [
         *_arrival(shown, hidden=veil.model),
@@ -51,7 +51,7 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
         *reviewer_events.decisions(prediction, veil, viewer),
     ]
     if veil.gold and not veil.model:
-        told = veiled.told_of_audit(prediction)
+        told = redaction.told_of_audit(prediction)
         facts = [("by", told["by"]), ("label", told["label"])]
         events.append(Event(shown.received_at, "resolved", f"Resolved: {told['disposition']}", facts, tone="good"))
     if not veil.labels:
@@ -66,7 +66,7 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
 
 
 def _routed(shown: Prediction, veil: Veil) -> RoutingDecision | None:
-    found = veiled.routing(getattr(shown, "routing", None), veil)
+    found = redaction.routing(getattr(shown, "routing", None), veil)
     if found is not None and veil.gold:
         found.routed_at = shown.received_at
     return found

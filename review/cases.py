@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from models_registry import wording
 from models_registry.frames import as_text
 from models_registry.models import ReferenceProfile
-from review import drawings, explained, figures, sensitive, sentences, veiled
+from review import case_explanation, drawings, figures, redaction, sensitive, sentences
 from review.models import RoutingDecision
 from review.policies.reasons import PREFIXES
 from review.policies.staleness import stale_groups
@@ -55,11 +55,11 @@ def case(
     ``prediction`` a copy without the answer.
     """
     masked = sensitive.hidden_from(viewer, prediction) - set(revealed)
-    shown = veiled.row(prediction, veil)
+    shown = redaction.row(prediction, veil)
     if veil.model:
         found = _without_model(prediction, masked)
     else:
-        found = _whole(prediction, masked, veiled.routing(getattr(prediction, "routing", None), veil))
+        found = _whole(prediction, masked, redaction.routing(getattr(prediction, "routing", None), veil))
     if veil.colleagues:
         # What others said of cases like this one is close to what they would say of it.
         found["similar"] = []
@@ -90,10 +90,10 @@ def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDeci
         "badges": badges(prediction, routing, named),
         "scores": bars,
         "alternatives": figures.alternatives(bars),
-        "frequency": explained.frequency(prediction),
+        "frequency": case_explanation.frequency(prediction),
         "margin": sentences.margin(prediction.model.classes, prediction.scores, prediction.predicted),
-        "explanation": explained.explanation(prediction, named),
-        "similar": explained.alike(prediction, named, profile),
+        "explanation": case_explanation.explanation(prediction, named),
+        "similar": case_explanation.alike(prediction, named, profile),
         "context": drawings.shown(prediction.payload.context, masked),
         "why": why(routing),
     }

@@ -10,8 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from review import policy_fields
-from review.models import Mode
-from review.models.queue import MOST_DECISIONS
+from review.models import MOST_DECISIONS, Mode
 from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
 
 if TYPE_CHECKING:

@@ -1,17 +1,25 @@
-"""What went out to whom: the record of leases and of views beside them, written before the answer leaves the server."""
+"""What goes out to whom: looking at a prediction through its veil, and the record of it.
+
+The record is that of leases and of views beside them; it is written before the answer leaves the server.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import Min
 
 from review.models import CaseView, Lease
+from review.veil import Veil, reviewed_models, veils
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
+
+    from models_registry.access import Principal
+    from review.models import Prediction
 
 # The prediction is locked as a decision locks it, so that either the decision sees this row or the row is later
 # than the decision. With ``once`` only what this viewer never saw before is written: of the model's answer the
@@ -27,6 +35,32 @@ _WRITE = """
         SELECT 1 FROM review_caseview v
         WHERE v.prediction_id = seen.id AND v.viewer = %(viewer)s AND v.what = kind OFFSET 0)
 """
+
+
+def opened(prediction: Prediction, viewer: Principal, where: str) -> Veil:
+    """What is hidden of a prediction that this viewer opens, written down together with what is not.
+
+    Of persons and of keys that review for them; a system that asks what to do is nobody's sight.
+    """
+    veil = veils(viewer, [prediction])[prediction.pk]
+    if viewer.key is None or prediction.model_id in reviewed_models(viewer):
+        whats = [CaseView.What.CASE]
+        whats += [] if veil.model else [CaseView.What.MODEL]
+        whats += [CaseView.What.COLLEAGUES] if not veil.colleagues and _answered(prediction) else []
+        write([prediction.pk], viewer=viewer.pseudonym, whats=whats, where=where)
+    return veil
+
+
+def looked_at(predictions: Iterable[Prediction], viewer: Principal, where: str) -> dict[int, Veil]:
+    """The veils of predictions that stand in a list, by id; the first sight of each model's answer is written down."""
+    rows = list({prediction.pk: prediction for prediction in predictions}.values())
+    found = veils(viewer, rows)
+    reviewed = reviewed_models(viewer) if rows else set()
+    shown: dict[bool, list[int]] = defaultdict(list)
+    for row in rows:
+        shown[row.model_id in reviewed and not found[row.pk].model].append(row.pk)
+    write(shown[True], viewer=viewer.pseudonym, whats=[CaseView.What.MODEL], where=where, once=True)
+    return found
 
 
 def write(
@@ -57,3 +91,7 @@ def first_of_model(prediction: int, viewers: Collection[str]) -> datetime | None
     leases = Lease.objects.filter(item__prediction=prediction, holder__in=viewers, model_shown_at__isnull=False)
     times = [views.aggregate(at=Min("at"))["at"], leases.aggregate(at=Min("model_shown_at"))["at"]]
     return min((at for at in times if at is not None), default=None)
+
+
+def _answered(prediction: Prediction) -> bool:
+    return bool(prediction.decisions.all())

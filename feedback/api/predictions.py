@@ -19,7 +19,7 @@ from models_registry.errors import Fault, Invalid, NotFound
 from review.api import predictions as ingest_api
 from review.models import CaseView, Prediction
 from review.serializers import described, prediction_body
-from review.sights import looked_at, opened
+from review.sightings import looked_at, opened
 from review.veil import Veil, veil, without_gold
 
 if TYPE_CHECKING:

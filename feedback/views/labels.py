@@ -17,7 +17,7 @@ from feedback.monitoring.ledger import waits
 from feedback.views.delays import hop_rows
 from models_registry.views.base import model_page, page, principal_of
 from review.models import CaseView
-from review.sights import looked_at
+from review.sightings import looked_at
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

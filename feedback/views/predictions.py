@@ -14,10 +14,10 @@ from feedback.models import GoldTruth, Label
 from feedback.timelines import timeline
 from models_registry.errors import Invalid
 from models_registry.views.base import page, principal_of
-from review import exposure, veiled
+from review import exposure, redaction
 from review.cases import case
 from review.models import CaseView, Prediction, Resolution
-from review.sights import looked_at, opened
+from review.sightings import looked_at, opened
 from review.veil import Veil, without_gold
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _page(
     shown = case(found, veil, principal, revealed)
     context = {
         "area": "predictions",
-        "prediction": veiled.row(found, veil),
+        "prediction": redaction.row(found, veil),
         "case": shown,
         "masked": [row for group in shown["groups"] for row in group["rows"] if row["hidden"]],
         "veil": veil,
@@ -139,7 +139,7 @@ def _known_case(found: Prediction, veil: Veil, principal: Principal) -> dict[str
 
 def _resolution(found: Prediction, veil: Veil) -> Resolution | dict[str, Any] | None:
     if veil.gold and not veil.model:
-        return veiled.told_of_audit(found)
+        return redaction.told_of_audit(found)
     return None if veil.labels else found.resolutions.order_by("-id").first()
 
 
@@ -148,9 +148,9 @@ def _listed(rows: list[Prediction], principal: Principal) -> list[Prediction]:
     veils = looked_at(rows, principal, CaseView.Where.PAGE)
     shown = []
     for row in rows:
-        one = veiled.row(row, veils[row.pk])
+        one = redaction.row(row, veils[row.pk])
         if veils[row.pk].gold and hasattr(row, "routing"):
-            one.routing = veiled.routing(row.routing, veils[row.pk])
+            one.routing = redaction.routing(row.routing, veils[row.pk])
         shown.append(one)
     return shown
 

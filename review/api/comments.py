@@ -13,7 +13,7 @@ from models_registry.errors import NotFound
 from review import comments
 from review.api.teamwork import COMMENT_ANSWER, COMMENTS
 from review.models import Comment, Prediction
-from review.teamwork import COMMENT, comment_body
+from review.serializers import COMMENT, comment_body
 from review.veil import veil
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from models_registry.tasks import ring_webhooks
 from review import overrides, policy_versions
 from review.api.teamwork import OVERRIDE_ANSWER, OVERRIDES
 from review.models import Override, Prediction
-from review.teamwork import OVERRIDE, override_body
+from review.serializers import OVERRIDE, override_body
 from review.veil import veils
 
 if TYPE_CHECKING:

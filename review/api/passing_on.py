@@ -12,8 +12,7 @@ from models_registry.api.base import caller, checked, known_parameters
 from review import escalation, handover
 from review.api.bodies import LEASE_ANSWER
 from review.api.exposure import OVER, lease_token
-from review.serializers import lease_body
-from review.teamwork import ESCALATION, HANDOVER
+from review.serializers import ESCALATION, HANDOVER, lease_body
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

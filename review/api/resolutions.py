@@ -12,11 +12,11 @@ from models_registry.access import model_for
 from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
 from models_registry.models import RegisteredModel
-from review import resolutions, veiled
+from review import redaction, resolutions
 from review.api.bodies import RESOLUTIONS
 from review.models import CaseView, Resolution
 from review.serializers import resolution_body
-from review.sights import looked_at
+from review.sightings import looked_at
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -74,7 +74,7 @@ def _shown(rows: list[Resolution], viewer: Principal) -> list[dict[str, Any]]:
     for row in rows:
         veil = veils[row.prediction_id]
         if not (veil.gold and row.decision_id is not None and row.by == Resolution.By.PERSON):
-            shown.append(veiled.resolution(resolution_body(row), row, veil))
+            shown.append(redaction.resolution(resolution_body(row), row, veil))
     return shown
 
 

@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Q
 
 from models_registry.models import DatabaseNow, RegisteredModel
+from review.models.decisions import ReviewDecision
 from review.models.prediction import Prediction
-from review.models.queue import ReviewDecision
 
 
 class Resolution(models.Model):

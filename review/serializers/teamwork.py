@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from review.serializers.shapes import NAME, REASON, TIME_OR_NONE
+
 if TYPE_CHECKING:
     from review.models import Comment, Override
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": 100}
-_TIME = {"type": "string", "format": "date-time"}
 _NOTE = {"type": "string", "maxLength": 2000}
 ESCALATION: dict[str, Any] = {"type": "object", "properties": {"note": _NOTE}, "additionalProperties": False}
 HANDOVER: dict[str, Any] = {
@@ -31,10 +31,10 @@ OVERRIDE: dict[str, Any] = {
         "scope": {"enum": ["case", "segment", "model"]},
         "prediction": {"type": "string", "maxLength": 20, "description": "the id of the case"},
         "when": {"type": "object", "description": "of a segment: a condition as in a policy; docs/policy.md"},
-        "label": {**_NAME, "description": "of a case: what holds"},
+        "label": {**NAME, "description": "of a case: what holds"},
         "disposition": {"enum": ["proceed", "hold", "refuse"]},
-        "reason": {"type": "string", "maxLength": 500, "pattern": r"\S"},
-        "expires_at": {"anyOf": [_TIME, {"type": "null"}]},
+        "reason": REASON,
+        "expires_at": TIME_OR_NONE,
     },
     "required": ["scope", "reason"],
     "additionalProperties": False,

@@ -1,0 +1,71 @@
+"""The bodies of this app's API: JSON Schemas of what comes in, functions for what goes out, by what they tell of."""
+
+from review.serializers.policies import (
+    KILL_SWITCH,
+    kill_switch_body,
+    policy_body,
+    shadow_body,
+)
+from review.serializers.predictions import (
+    MAX_BULK,
+    PREDICTION,
+    PREDICTIONS,
+    WITHDRAWAL,
+    decision_body,
+    described,
+    explanation_body,
+    prediction_body,
+    received_body,
+    resolution_body,
+)
+from review.serializers.queues import (
+    CLAIM,
+    DECISION,
+    FIRST_ANSWER,
+    QUEUE_SETTINGS,
+    RELEASE,
+    REVEAL_FEATURE,
+    item_body,
+    lease_body,
+    queue_body,
+)
+from review.serializers.teamwork import (
+    COMMENT,
+    ESCALATION,
+    HANDOVER,
+    OVERRIDE,
+    comment_body,
+    override_body,
+)
+
+__all__ = [
+    "CLAIM",
+    "COMMENT",
+    "DECISION",
+    "ESCALATION",
+    "FIRST_ANSWER",
+    "HANDOVER",
+    "KILL_SWITCH",
+    "MAX_BULK",
+    "OVERRIDE",
+    "PREDICTION",
+    "PREDICTIONS",
+    "QUEUE_SETTINGS",
+    "RELEASE",
+    "REVEAL_FEATURE",
+    "WITHDRAWAL",
+    "comment_body",
+    "decision_body",
+    "described",
+    "explanation_body",
+    "item_body",
+    "kill_switch_body",
+    "lease_body",
+    "override_body",
+    "policy_body",
+    "prediction_body",
+    "queue_body",
+    "received_body",
+    "resolution_body",
+    "shadow_body",
+]
