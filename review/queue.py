@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Prefetch, Q
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel
-from review import claims, leases
+from review import claims, leases, waiting
 from review.models import Explanation, Lease, QueueItem, ReviewDecision, ReviewQueue
 
 if TYPE_CHECKING:
@@ -153,8 +153,12 @@ def resume(*, queue: ReviewQueue, actor: str) -> ReviewQueue:
 
 
 def depth(queue: ReviewQueue, models: Iterable[RegisteredModel]) -> int:
-    """How many open items nobody holds, from the index of the open ones: what was ever decided costs nothing."""
-    return QueueItem.objects.claimable().filter(queue=queue, model__in=models).count()
+    """How many open items nobody holds; counting stops at ``waiting.MOST + 1``, which says that there are more.
+
+    In the order of the index of the open ones, so that neither what was ever decided nor what waits behind costs.
+    """
+    waits = QueueItem.objects.claimable().filter(queue=queue, model__in=models)
+    return waits.order_by("-priority", "enqueued_at", "pk")[: waiting.MOST + 1].count()
 
 
 def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> dict[int, dict[str, Any]]:
@@ -190,11 +194,13 @@ def emptiness(
     answered = ReviewDecision.objects.filter(here, prediction=OuterRef("prediction"), kind="decision")
     passed = [Lease.Ending.ESCALATED, Lease.Ending.HANDED_OVER]
     passed_on = Lease.objects.filter(item__prediction=OuterRef("prediction"), holder=holder, ending__in=passed)
-    waiting = QueueItem.objects.open().filter(queue=queue, model__in=models)
-    out = waiting.leased().aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
+    waits = QueueItem.objects.open().filter(queue=queue, model__in=models)
+    # Few items have a token, and their tokens are indexed.
+    out = waits.leased().filter(lease_token__isnull=False)
+    out = out.aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
     if ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=False).exists():
         return Emptiness("paused", **out)
-    theirs = waiting.exclude(Exists(answered.exclude(Exists(undone))))
+    theirs = waits.exclude(Exists(answered.exclude(Exists(undone))))
     colleague = Q(assigned_to__isnull=False, assigned_until__gt=DatabaseNow()) & ~Q(assigned_to=holder)
     other_slot = Q(required__gt=1) & Exists(passed_on.exclude(item=OuterRef("pk")))
     for_leads = Q(tier=1) & ~Q(model__in=leads)
