@@ -54,6 +54,7 @@ def claim(
     leads: Iterable[RegisteredModel] = (),
     long: bool = False,
     escalated: bool = False,
+    while_paused: bool = False,
 ) -> list[QueueItem]:
     """Lease up to ``count`` items to ``holder``, most urgent first, each with all that a review shows.
 
@@ -63,10 +64,11 @@ def claim(
     the holder has another slot, or that was handed to somebody else; and what was escalated, like an adjudication,
     only where the holder is among who ``leads`` its model (``escalated``: those first). ``item`` restricts the claim
     to that one, if it is free. ``reserved`` claims ahead: the lease is short and unseen until ``open_case``. ``long``
-    makes it three times as long, as the holder's own setting does.
+    makes it three times as long, as the holder's own setting does. ``while_paused`` is for an answer that was given
+    before: a pause hands out nothing new, and that is nothing new.
     """
     values = {**claims.terms(), "queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "item": item}
-    values |= {"leads": [m.pk for m in leads], "reserved": reserved, "long": long}
+    values |= {"leads": [m.pk for m in leads], "reserved": reserved, "long": long, "while_paused": while_paused}
     with transaction.atomic():
         shown: dict[int, bool] = {}
         turn: dict[int, int] = {}
