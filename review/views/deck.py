@@ -28,7 +28,7 @@ from review import cases, decisions, late, leases, queue, veil
 from review.forms import AnswerForm
 from review.models import Lease, QueueItem, ReviewDecision
 from review.views import stage
-from review.views.answering import card_html, none_html, not_used, refused, sentence, tokens_of, whole, withdrawn
+from review.views.answering import card_html, for_script, none_html, not_used, refused, sentence, tokens_of, whole, withdrawn
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -68,6 +68,7 @@ ANSWERS = {
 
 
 @page
+@for_script
 @never_cache
 @require_POST
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
@@ -90,6 +91,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @never_cache
 @require_safe
 def state(request: HttpRequest, slug: str) -> HttpResponse:
@@ -114,6 +116,7 @@ def state(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @require_POST
 def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """Decisions, each stored by itself; the results stand in their order."""
@@ -132,6 +135,7 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @require_POST
 def give_back(request: HttpRequest, slug: str) -> HttpResponse:
     """Free cases that this page claimed and does not decide, as when it is left or its reviewer pauses or skips."""
@@ -142,6 +146,7 @@ def give_back(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @require_POST
 def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse:
     """Take one's decision back, the latest where none is named, and get the case again with the answer marked."""

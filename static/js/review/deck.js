@@ -65,6 +65,7 @@ export class Deck {
     this.claiming = false;
     if (answer.kind !== "ok") { this.onTrouble(answer, this.awaited); return; }
     const { slots, end } = parse(answer.body);
+    if (!slots.length && !end) { this.onTrouble({ kind: "broken" }, this.awaited); return; }
     if (this.stopped) { this.giveBack(slots, "paused"); return; }
     for (const slot of slots) seize(`lease:${slot.token}`);
     this.slots.push(...slots);

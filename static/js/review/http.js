@@ -1,6 +1,8 @@
 // Requests of the review page. Every answer is sorted into one of a few kinds; nothing here throws.
 //
-// ok, refused (409), invalid (422), forbidden (403, 404), signed-out, broken (5xx and all else), offline (no answer).
+// ok, refused (409), invalid (400, 422), forbidden (the queue is not this person's), signed-out, broken (5xx and all
+// else), offline (no answer). What refuses must be the product itself, which tells a code: a status alone may be of a
+// proxy, or of a deployment that is half done.
 
 const root = document.getElementById("review");
 export const base = root.dataset.base;
@@ -26,8 +28,13 @@ async function request(path, options, id) {
   } catch {
     return { kind: "offline" };
   }
-  const kind = { 400: "invalid", 403: "forbidden", 404: "forbidden", 409: "refused", 422: "invalid" }[answer.status] ?? (answer.ok ? "ok" : "broken");
-  return { kind, status: answer.status, body };
+  return { kind: kindOf(answer, body?.code), status: answer.status, body };
+}
+
+function kindOf({ ok, status }, code) {
+  if (ok) return "ok";
+  if (code === "not_allowed") return "forbidden";
+  return (code && { 400: "invalid", 409: "refused", 422: "invalid" }[status]) ?? "broken";
 }
 
 export const get = (path) => request(path, {});
@@ -36,6 +43,7 @@ export const get = (path) => request(path, {});
 export async function state() {
   const answer = await get("state/");
   if (answer.kind !== "ok") return answer;
+  if (!answer.body?.me) return { ...answer, kind: "broken" };
   if (answer.body.me !== me) return { kind: "signed-out", other: true };
   csrf = answer.body.csrf;
   return answer;
@@ -48,7 +56,7 @@ export async function post(path, data = {}, { json = false, id = "", keepalive =
     return request(path, { method: "POST", headers, keepalive, body: json ? JSON.stringify(data) : new URLSearchParams(data) }, id);
   };
   const answer = await send();
-  if (answer.kind !== "forbidden" || answer.status !== 403) return answer;
+  if (answer.status !== 403) return answer;
   // The token may be of a session that has ended, or of before one signed in again in another tab.
   const fresh = await state();
   if (fresh.kind !== "ok") return fresh;

@@ -537,7 +537,7 @@ const ACTS = {
   reclaim: () => reclaim(current),
   pause,
   resume,
-  look: () => { deck.dryAt = -Infinity; deck.end = null; unnotice("slow"); blank(); advance(); },
+  look: () => { deck.stopped = false; deck.dryAt = -Infinity; deck.end = null; unnotice("slow"); blank(); advance(); },
   retry: () => outbox.retry(),
   dismiss: () => unnotice("conflict", "superseded"),
   newer: (button) => { unnotice("superseded"); takeNewer(button.dataset.item); },

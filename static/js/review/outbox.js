@@ -105,34 +105,29 @@ export class Outbox {
     const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
     const answer = await post("answers/", { answers: batch.map(wire) }, { json: true, id });
     this.flying -= 1;
-    if (answer.kind === "ok") {
-      Object.assign(this, { failures: 0, trouble: "", single: false });
-      const results = new Map(answer.body.results.map((result) => [result.token, result]));
-      for (const entry of batch) this.#settle(entry, results.get(entry.token), answer.body);
-    } else if (answer.kind === "invalid" && batch.length > 1) {
-      // One of them is at fault; alone each is told apart.
-      this.single = true;
-      for (const entry of batch) entry.sent = false;
-    } else if (answer.kind === "invalid" || answer.kind === "forbidden" || answer.kind === "refused") {
-      const told = answer.body?.told ?? "";
-      for (const entry of batch) this.#settle(entry, { token: entry.token, status: answer.kind === "invalid" ? "invalid" : "conflict", code: answer.kind, errors: { answer: told }, told });
-      if (answer.kind === "forbidden") this.onState({ trouble: "forbidden", count: this.count });
-    } else {
-      for (const entry of batch) entry.sent = false;
-      this.failures += 1;
-      this.request = id;
-      this.trouble = answer.kind;
-      this.paused = answer.kind === "signed-out";
-      const wait = Math.min(FIRST_WAIT_MS * 2 ** (this.failures - 1), LONGEST_WAIT_MS) * (0.5 + Math.random());
-      clearTimeout(this.timer);
-      this.timer = this.paused ? null : setTimeout(() => { this.timer = null; this.flush(); }, wait);
-    }
+    const verdicts = verdictsOf(answer, batch);
+    for (const entry of batch) entry.sent = false;
+    for (const entry of batch) if (verdicts.has(entry.token)) this.#settle(entry, verdicts.get(entry.token), answer.body);
+    if (batch.every((entry) => verdicts.has(entry.token))) Object.assign(this, { failures: 0, trouble: "", single: false });
+    else if (answer.kind === "invalid") this.single = true; // one of them is at fault; alone each is told apart
+    else this.#failed(["offline", "signed-out", "forbidden"].includes(answer.kind) ? answer.kind : "broken", id);
     this.#told();
     this.flush();
   }
 
-  #settle(entry, result, body = {}) {
-    entry.result = result ?? { token: entry.token, status: "conflict", code: "", told: "" };
+  // Nobody knows what became of them: sent again by itself, or once the person has signed in or is allowed again.
+  #failed(trouble, id) {
+    this.failures += 1;
+    this.request = id;
+    this.trouble = trouble;
+    this.paused = trouble === "signed-out" || trouble === "forbidden";
+    const wait = Math.min(FIRST_WAIT_MS * 2 ** (this.failures - 1), LONGEST_WAIT_MS) * (0.5 + Math.random());
+    clearTimeout(this.timer);
+    this.timer = this.paused ? null : setTimeout(() => { this.timer = null; this.flush(); }, wait);
+  }
+
+  #settle(entry, result, body) {
+    entry.result = result;
     this.#drop(entry);
     for (const waiter of entry.waiters ?? []) waiter(entry.result);
     this.onResult(entry, entry.result, body);
@@ -153,6 +148,15 @@ export class Outbox {
     const { sent, attempted, waiters, result, ...kept } = entry;
     if (this.store) change(this.store, (rows) => rows.put(kept));
   }
+}
+
+// What the server itself said of each decision. Nothing else ends one: a refusal of the request as a whole is trouble,
+// except of the body of a single one.
+function verdictsOf({ kind, body }, batch) {
+  if (kind === "ok" && Array.isArray(body?.results)) return new Map(body.results.map((result) => [result.token, result]));
+  if (kind !== "invalid" || batch.length > 1) return new Map();
+  const [{ token }] = batch;
+  return new Map([[token, { token, status: "invalid", code: body.code, errors: { answer: body.told }, told: body.told }]]);
 }
 
 function wire(entry) {
