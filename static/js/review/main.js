@@ -314,16 +314,22 @@ function skip() {
 async function undo() {
   if (busy) return;
   const last = past.pop();
-  if (last && outbox.take(last.entry)) {
-    last.slot.instead = Boolean(last.entry.attempted);
-    return bring(last.slot, last.answer, `Undone: ${last.said}. Decide again.`);
-  }
+  if (last && takenOnTheSpot(last)) return;
   busy = true;
   stage.dataset.ready = "false";
   say("Taking it back…");
-  if (last) await outbox.settled(last.entry); else await outbox.idle();
-  const pk = last ? last.entry.result.decision : "";
-  if (last && !pk) { busy = false; settle(); return; }
+  if (last) await outbox.landed(last.entry); else await outbox.idle();
+  busy = false;
+  // It did not arrive, as far as anybody knows.
+  if (last && takenOnTheSpot(last)) return;
+  const pk = last ? last.entry.result?.decision : "";
+  if (last && !pk) return settle();
+  if (!last && outbox.count) {
+    say("Decisions still wait to be sent. Undo works again once they are.");
+    announce(document.querySelector("[data-toast]").textContent);
+    return settle();
+  }
+  busy = true;
   const answer = await post(`take-back/${pk ? `${pk}/` : ""}`);
   busy = false;
   if (answer.kind !== "ok") {
@@ -334,6 +340,14 @@ async function undo() {
     return settle();
   }
   takenBack(answer.body);
+}
+
+// One that is not on its way needs no server to be taken back.
+function takenOnTheSpot({ slot, entry, answer, said }) {
+  if (!outbox.take(entry)) return false;
+  slot.instead = Boolean(entry.attempted);
+  bring(slot, answer, `Undone: ${said}. Decide again.`);
+  return true;
 }
 
 function takenBack({ card, told, undone }) {

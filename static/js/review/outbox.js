@@ -67,14 +67,14 @@ export class Outbox {
     return true;
   }
 
-  // The result of a decision, once there is one.
-  settled(entry) {
-    if (entry.result) return Promise.resolve(entry.result);
+  // Once a decision is no longer on its way: it has a result then, or nobody knows what became of it.
+  landed(entry) {
+    if (!entry.sent) return Promise.resolve();
     return new Promise((resolve) => { (entry.waiters ??= []).push(resolve); });
   }
 
   async idle() {
-    while (this.entries.length) await this.settled(this.entries.at(-1));
+    for (const entry of [...this.entries]) await this.landed(entry);
   }
 
   retry() {
@@ -112,6 +112,9 @@ export class Outbox {
     else if (answer.kind === "invalid") this.single = true; // one of them is at fault; alone each is told apart
     else this.#failed(["offline", "signed-out", "forbidden"].includes(answer.kind) ? answer.kind : "broken", id);
     this.#told();
+    // Whoever waits for one may take it back now, before it is tried again.
+    for (const waiter of batch.flatMap((entry) => entry.waiters?.splice(0) ?? [])) waiter();
+    await Promise.resolve();
     this.flush();
   }
 
@@ -129,7 +132,6 @@ export class Outbox {
   #settle(entry, result, body) {
     entry.result = result;
     this.#drop(entry);
-    for (const waiter of entry.waiters ?? []) waiter(entry.result);
     this.onResult(entry, entry.result, body);
   }
 

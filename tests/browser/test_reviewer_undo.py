@@ -1,0 +1,56 @@
+"""Undo answers at once in every state of the page: while a save fails, and while one has paused."""
+
+from __future__ import annotations
+
+import pytest
+
+from review.models import ReviewDecision
+from tests.browser.reviewing import ANSWERS, REVIEW, case, more, press, settled, shown
+
+
+@pytest.fixture
+def page(world, open_page):
+    more(world, 10)
+    page = open_page("alice", REVIEW)
+    case(page, "P-2201")
+    return page
+
+
+def standing():
+    rows = ReviewDecision.objects.filter(kind="decision", superseded_by__isnull=True)
+    return dict(rows.values_list("prediction__external_id", "label"))
+
+
+def test_undo_during_a_save_that_then_fails_brings_the_case_back_and_keys_go_on(page):
+    on_the_way = []
+    page.route(ANSWERS, on_the_way.append)
+    with page.expect_request(ANSWERS):
+        press(page, "1")
+    case(page, "P-2202")
+    press(page, "u")
+    page.locator("[data-toast]").get_by_text("Taking it back").wait_for()
+    page.unroute(ANSWERS)
+    page.route(ANSWERS, lambda route: route.abort())
+    for route in on_the_way:
+        route.abort()
+    case(page, "P-2201")
+    press(page, "2")
+    case(page, "P-2202")
+    page.unroute(ANSWERS)
+    page.get_by_role("button", name="Retry now").click()
+    settled(page)
+    assert standing() == {"P-2201": "malignant"}
+
+
+def test_undo_after_a_reload_says_that_what_waits_goes_first(page):
+    page.route(ANSWERS, lambda route: route.abort())
+    press(page, "1")
+    page.locator("[data-waits]").get_by_text("1 decision waits.").wait_for()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    case(page, "P-2202")
+    page.locator("[data-waits]").get_by_text("1 decision waits.").wait_for()
+    press(page, "u")
+    page.locator("[data-toast]").get_by_text("Decisions still wait to be sent.").wait_for()
+    press(page, "1")
+    assert shown(page) == "P-2203"
