@@ -54,3 +54,47 @@ def test_undo_after_a_reload_says_that_what_waits_goes_first(page):
     page.locator("[data-toast]").get_by_text("Decisions still wait to be sent.").wait_for()
     press(page, "1")
     assert shown(page) == "P-2203"
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_undo_in_a_pause_ends_the_pause_and_the_work_goes_on(page, saved):
+    if not saved:
+        page.route(ANSWERS, lambda route: route.abort())
+    press(page, "1")
+    case(page, "P-2202")
+    if saved:
+        settled(page)
+    press(page, "n")
+    page.keyboard.type("draft")
+    page.keyboard.press("Escape")
+    with page.expect_response("**/give-back/"):
+        press(page, "p")
+    page.get_by_role("heading", name="You have paused").wait_for()
+    with page.expect_response("**/cards/"):
+        press(page, "Control+z")
+    case(page, "P-2201")
+    page.unroute(ANSWERS)
+    seen = []
+    for key in "2121":
+        seen.append(shown(page))
+        press(page, key)
+    shown(page)
+    assert len(set(seen)) == 4
+    assert "P-2202" in seen
+    settled(page)
+    assert standing()["P-2201"] == "malignant"
+    assert ReviewDecision.objects.get(prediction__external_id="P-2202").rationale == "draft"
+
+
+def test_reading_ones_history_in_a_pause_comes_back_to_the_pause(page):
+    press(page, "1")
+    case(page, "P-2202")
+    settled(page)
+    press(page, "p")
+    page.get_by_role("heading", name="You have paused").wait_for()
+    press(page, "[")
+    case(page, "P-2201")
+    press(page, "]")
+    page.get_by_role("heading", name="You have paused").wait_for()
+    press(page, "Enter")
+    case(page, "P-2202")

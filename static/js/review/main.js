@@ -66,6 +66,7 @@ let outbox = null;
 // ---- showing ----
 
 function paint(slot, { told = "" } = {}) {
+  if (paused) goOn(slot);
   busy = false;
   current = slot;
   looking = null;
@@ -404,7 +405,7 @@ async function lookAt(pk, where = 0) {
 
 function present() {
   looking = null;
-  if (current) paint(current); else advance();
+  if (paused) ended(clone("own-pause")); else if (current) paint(current); else advance();
 }
 
 async function reopen(pk) {
@@ -492,23 +493,35 @@ function pause() {
   ended(clone("own-pause"));
 }
 
-async function resume() {
+function unpause() {
   const { slot } = paused;
   paused = null;
   deck.stopped = false;
   deck.dryAt = -Infinity;
+  return slot;
+}
+
+// A case that comes on the stage ends the pause, as by undo; the one that was in hand follows it, if it is still free.
+async function goOn(slot) {
+  const before = unpause();
+  if (before && before !== slot && (await retake(before))) deck.putBack(before);
+}
+
+async function retake(slot) {
+  const answer = await post("cards/", { item: slot.item });
+  const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
+  if (!fresh) return false;
+  carry(slot.node, fresh.node);
+  slot.take(fresh.node);
+  slot.opened = 0;
+  seize(`lease:${slot.token}`);
+  return true;
+}
+
+async function resume() {
+  const slot = unpause();
   blank();
-  if (slot) {
-    const answer = await post("cards/", { item: slot.item });
-    const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
-    if (fresh) {
-      carry(slot.node, fresh.node);
-      slot.take(fresh.node);
-      slot.opened = 0;
-      seize(`lease:${slot.token}`);
-      return paint(slot);
-    }
-  }
+  if (slot && (await retake(slot))) return paint(slot);
   advance();
 }
 
@@ -550,7 +563,7 @@ const ACTS = {
   keep: () => leases.keep(current, { onOver: over, onGone: gone }),
   reclaim: () => reclaim(current),
   pause,
-  resume,
+  resume: () => { if (paused) resume(); },
   look: () => { deck.stopped = false; deck.dryAt = -Infinity; deck.end = null; unnotice("slow"); blank(); advance(); },
   retry: () => outbox.retry(),
   dismiss: () => unnotice("conflict", "superseded"),
