@@ -15,8 +15,8 @@ export class Slot {
   }
 
   take(node) {
-    const { token, item, prediction, name, left, span, mode, first } = node.dataset;
-    Object.assign(this, { node, token, item, prediction, name, mode, first: first ?? "" });
+    const { token, name, left, span, mode, first } = node.dataset;
+    Object.assign(this, { node, token, name, mode, first: first ?? "" });
     this.hidden = "hidden" in node.dataset;
     this.twoKeys = "twoKeys" in node.dataset;
     this.span = Number(span);

@@ -214,10 +214,11 @@ function stored(entry, result, around) {
   if (around.done !== undefined) counts(around.done, around.waiting);
   if (result.status === "saved") {
     // A lease that had run out may have been claimed ahead again meanwhile.
-    const twins = deck.slots.filter((slot) => slot.item === String(result.item));
-    deck.slots = deck.slots.filter((slot) => !twins.includes(slot));
-    for (const twin of twins) letGo(`lease:${twin.token}`);
-    if (current?.item === String(result.item) && current.token !== entry.token) { current = null; advance(); }
+    if (result.lease !== entry.token) {
+      deck.slots = deck.slots.filter((slot) => slot.token !== result.lease);
+      letGo(`lease:${result.lease}`);
+      if (current?.token === result.lease) { current = null; advance(); }
+    }
     undoable = String(result.decision);
     say(`Saved: ${result.label ?? "can’t tell"}. Undo${bound.undo ? ` (${bound.undo.toUpperCase()})` : ""}.`);
     if (busy) return;
@@ -232,7 +233,7 @@ function stored(entry, result, around) {
   if (result.code === "withdrawn") {
     notice("superseded", { told });
     const newer = document.querySelector("[data-notices] [data-act=newer]");
-    if (newer && result.newer) { newer.hidden = false; newer.dataset.item = result.newer; }
+    if (newer && result.newer) { newer.hidden = false; newer.dataset.token = entry.token; }
   } else notice("conflict", { told, ...(entry.note ? { said: true, "said-text": entry.note } : { said: false }) });
 }
 
@@ -428,7 +429,7 @@ function over(slot) {
 }
 
 async function reclaim(slot) {
-  const answer = await post("cards/", { item: slot.item });
+  const answer = await post("cards/", { again: slot.token });
   if (answer.kind !== "ok") {
     if (answer.kind === "signed-out") askToSignIn(answer);
     else say("The server did not answer. Try again.");
@@ -504,11 +505,17 @@ function unpause() {
 // A case that comes on the stage ends the pause, as by undo; the one that was in hand follows it, if it is still free.
 async function goOn(slot) {
   const before = unpause();
-  if (before && before !== slot && (await retake(before))) deck.putBack(before);
+  if (!before || before === slot) return;
+  deck.stopped = true; // else it could be claimed a second time, as the next one
+  const free = await retake(before);
+  if (paused) { if (free) deck.giveBack([before], "paused"); return; }
+  deck.stopped = false;
+  if (free) deck.putBack(before);
+  if (!current && !looking) advance(); else deck.refill();
 }
 
 async function retake(slot) {
-  const answer = await post("cards/", { item: slot.item });
+  const answer = await post("cards/", { again: slot.token });
   const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
   if (!fresh) return false;
   carry(slot.node, fresh.node);
@@ -567,7 +574,7 @@ const ACTS = {
   look: () => { deck.stopped = false; deck.dryAt = -Infinity; deck.end = null; unnotice("slow"); blank(); advance(); },
   retry: () => outbox.retry(),
   dismiss: () => unnotice("conflict", "superseded"),
-  newer: (button) => { unnotice("superseded"); takeNewer(button.dataset.item); },
+  newer: (button) => { unnotice("superseded"); takeNewer(button.dataset.token); },
   "copy-request": (button) => navigator.clipboard?.writeText(outbox.request).then(() => { button.textContent = "Copied"; }),
   "signed-in": backAgain,
   close: () => passOn.close(),
@@ -581,8 +588,8 @@ function passedOn(told) {
   advance(told);
 }
 
-async function takeNewer(item) {
-  const answer = await post("cards/", { item });
+async function takeNewer(token) {
+  const answer = await post("cards/", { newer: token });
   const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
   if (!fresh) return say("The new one is not free.");
   if (current) deck.putBack(current);
