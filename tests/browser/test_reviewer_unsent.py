@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 
 from models_registry import access
 from models_registry.models import Membership
-from review.models import ReviewDecision
+from review.models import QueueItem, ReviewDecision, ReviewQueue
 from tests.browser.reviewing import ANSWERS, REVIEW, case, press, settled
 
 KEPT = """new Promise((resolve) => {
@@ -61,3 +61,35 @@ def test_a_role_that_was_taken_away_keeps_the_decision_until_it_is_given_again(p
     page.get_by_role("button", name="Retry now").click()
     settled(page)
     assert ReviewDecision.objects.get().label == "malignant"
+
+
+def test_what_one_queue_left_unsent_goes_out_from_the_page_of_any_other(page, world):
+    other = ReviewQueue.objects.create(slug="second-look")
+    other.models.add(world.model)
+    page.route(ANSWERS, lambda route: route.abort())
+    press(page, "2")
+    page.locator("[data-waits]").get_by_text("1 decision waits.").wait_for()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("/queues/")
+    page.unroute(ANSWERS)
+    page.goto("/queues/second-look/review/")
+    page.locator("#empty-title").wait_for()
+    settled(page)
+    assert ReviewDecision.objects.get().prediction.external_id == "P-2201"
+    assert page.evaluate(KEPT) == []
+
+
+def test_trouble_at_one_queue_holds_up_no_other(page, world):
+    other = ReviewQueue.objects.create(slug="second-look")
+    other.models.add(world.model)
+    page.route("**/tumours/review/answers/", lambda route: route.fulfill(status=503, body="down"))
+    press(page, "2")
+    page.get_by_role("alert").get_by_text("Not saved yet, retrying").wait_for()
+    QueueItem.objects.filter(prediction=world.predictions[4]).update(queue=other)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("/queues/second-look/review/")
+    case(page, "P-2205")
+    press(page, "1")
+    page.locator("[data-toast]").get_by_text("Saved: benign.").wait_for()
+    assert ReviewDecision.objects.get().prediction.external_id == "P-2205"
+    assert [row["slug"] for row in page.evaluate(KEPT)] == ["tumours"]

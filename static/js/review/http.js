@@ -11,12 +11,15 @@ let csrf = root.dataset.csrf;
 
 const PATIENCE_MS = 30_000;
 
-async function request(path, options, id) {
+// Where another queue's page stands.
+export const baseOf = (slug) => base.replace(/[^/]+\/review\/$/, `${slug}/review/`);
+
+async function request(path, options, id, at = base) {
   const headers = { "X-Requested-With": "fetch", ...options.headers };
   if (id) headers["X-Request-Id"] = id;
   let answer;
   try {
-    answer = await fetch(base + path, { ...options, headers, redirect: "manual", credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    answer = await fetch(at + path, { ...options, headers, redirect: "manual", credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
   } catch {
     return { kind: "offline" };
   }
@@ -49,11 +52,11 @@ export async function state() {
   return answer;
 }
 
-export async function post(path, data = {}, { json = false, id = "", keepalive = false } = {}) {
+export async function post(path, data = {}, { json = false, id = "", keepalive = false, at = base } = {}) {
   const send = () => {
     const headers = { "X-CSRFToken": csrf };
     if (json) headers["Content-Type"] = "application/json";
-    return request(path, { method: "POST", headers, keepalive, body: json ? JSON.stringify(data) : new URLSearchParams(data) }, id);
+    return request(path, { method: "POST", headers, keepalive, body: json ? JSON.stringify(data) : new URLSearchParams(data) }, id, at);
   };
   const answer = await send();
   if (answer.status !== 403) return answer;

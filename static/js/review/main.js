@@ -211,7 +211,7 @@ const how = () => (pressed === "key" || !lastPointer ? "key" : lastPointer === "
 
 function stored(entry, result, around) {
   letGo(`lease:${entry.token}`);
-  if (around.done !== undefined) counts(around.done, around.waiting);
+  if (around.done !== undefined && entry.slug === root.dataset.slug) counts(around.done, around.waiting);
   if (result.status === "saved") {
     // A lease that had run out may have been claimed ahead again meanwhile.
     if (result.lease !== entry.token) {
@@ -219,7 +219,7 @@ function stored(entry, result, around) {
       letGo(`lease:${result.lease}`);
       if (current?.token === result.lease) { current = null; advance(); }
     }
-    undoable = String(result.decision);
+    if (entry.slug === root.dataset.slug) undoable = String(result.decision);
     say(`Saved: ${result.label ?? "can’t tell"}. Undo${bound.undo ? ` (${bound.undo.toUpperCase()})` : ""}.`);
     if (busy) return;
     announce(`Saved: ${result.label ?? "can’t tell"}.`);
@@ -721,7 +721,7 @@ async function begin() {
     onState(told) {
       connected(told);
       if (told.trouble === "signed-out") askToSignIn();
-      if (told.trouble === "forbidden") notAllowed();
+      if (told.here === "forbidden") notAllowed();
     },
   });
   const mine = (sessionStorage.getItem(`review-open:${root.dataset.slug}`) ?? "").split(",").filter(Boolean);

@@ -1,9 +1,10 @@
 // Decisions on their way to the server: kept until it has answered, sent again for as long as that takes.
 //
 // A lease token and its answer name the decision, so sending twice stores once. What is unsent also lies in IndexedDB
-// (the answer and the note, never anything of the case) and goes out after a reload or a restart of the browser.
+// (the answer and the note, never anything of the case) and goes out after a reload or a restart of the browser, from
+// the page of whichever queue its person opens next. Each queue has a lane of its own: trouble in one holds up no other.
 
-import { post } from "./http.js";
+import { baseOf, post } from "./http.js";
 import { seize } from "./tabs.js";
 
 const MOST_UNSENT = 20;
@@ -20,27 +21,47 @@ export class Outbox {
   constructor({ slug, me, tab, onResult, onState }) {
     Object.assign(this, { slug, me, tab, onResult, onState });
     this.entries = [];
-    this.failures = 0;
-    this.trouble = "";
-    this.request = "";
-    this.flying = 0;
+    this.lanes = new Map();
+    this.here = this.#lane(slug);
+  }
+
+  #lane(slug) {
+    if (!this.lanes.has(slug)) this.lanes.set(slug, { slug, at: baseOf(slug), failures: 0, trouble: "", request: "", flying: 0, paused: false, single: false, timer: null });
+    return this.lanes.get(slug);
+  }
+
+  // The lane whose trouble is told: this queue's before the others'.
+  get #troubled() {
+    return [this.here, ...this.lanes.values()].find((lane) => lane.trouble && this.#waiting(lane).length) ?? this.here;
+  }
+
+  #waiting(lane) {
+    return this.entries.filter((entry) => entry.slug === lane.slug);
+  }
+
+  get trouble() {
+    return this.#troubled.trouble;
+  }
+
+  get request() {
+    return this.#troubled.request;
   }
 
   // While something is wrong no more is taken on than can be told and kept.
   get full() {
-    return this.entries.length >= (this.trouble ? MOST_UNSENT : MOST_SLOW);
+    return this.#waiting(this.here).length >= (this.here.trouble ? MOST_UNSENT : MOST_SLOW);
   }
 
   get count() {
     return this.entries.length;
   }
 
-  // What tabs left behind that are gone.
+  // What tabs left behind that are gone, whichever queue they were at.
   async load() {
     this.store = await openStore().catch(() => null);
     const found = this.store ? await all(this.store).catch(() => []) : [];
     for (const entry of found.sort((a, b) => a.at - b.at)) {
-      if (entry.slug !== this.slug || entry.me !== this.me || this.entries.some((one) => one.token === entry.token)) continue;
+      if (entry.me !== this.me || this.entries.some((one) => one.token === entry.token)) continue;
       if (entry.tab !== this.tab && !(await seize(`tab:${entry.tab}`))) continue;
       this.entries.push({ ...entry, sent: false });
     }
@@ -78,55 +99,60 @@ export class Outbox {
   }
 
   retry() {
-    clearTimeout(this.timer);
-    this.timer = null;
-    this.paused = false;
+    for (const lane of this.lanes.values()) {
+      clearTimeout(lane.timer);
+      Object.assign(lane, { timer: null, paused: false });
+    }
     this.flush();
   }
 
   flush() {
-    if (this.paused || this.timer) return;
-    while (this.flying < (this.trouble ? 1 : BATCHES)) {
-      const batch = this.entries.filter((entry) => !entry.sent).slice(0, this.single ? 1 : BATCH);
+    for (const { slug } of this.entries) this.#lane(slug);
+    for (const lane of this.lanes.values()) this.#flush(lane);
+  }
+
+  #flush(lane) {
+    if (lane.paused || lane.timer) return;
+    while (lane.flying < (lane.trouble ? 1 : BATCHES)) {
+      const batch = this.#waiting(lane).filter((entry) => !entry.sent).slice(0, lane.single ? 1 : BATCH);
       if (!batch.length) return;
-      this.#send(batch);
+      this.#send(lane, batch);
     }
   }
 
   // The page is being left: one last try for what has not gone out.
   leave() {
-    const waiting = this.entries.filter((entry) => !entry.sent).slice(0, BATCH);
-    if (waiting.length) post("answers/", { answers: waiting.map(wire) }, { json: true, keepalive: true });
+    for (const lane of this.lanes.values()) {
+      const waiting = this.#waiting(lane).filter((entry) => !entry.sent).slice(0, BATCH);
+      if (waiting.length) post("answers/", { answers: waiting.map(wire) }, { json: true, keepalive: true, at: lane.at });
+    }
   }
 
-  async #send(batch) {
-    this.flying += 1;
+  async #send(lane, batch) {
+    lane.flying += 1;
     for (const entry of batch) { entry.sent = true; entry.attempted = true; }
     const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
-    const answer = await post("answers/", { answers: batch.map(wire) }, { json: true, id });
-    this.flying -= 1;
+    const answer = await post("answers/", { answers: batch.map(wire) }, { json: true, id, at: lane.at });
+    lane.flying -= 1;
     const verdicts = verdictsOf(answer, batch);
     for (const entry of batch) entry.sent = false;
     for (const entry of batch) if (verdicts.has(entry.token)) this.#settle(entry, verdicts.get(entry.token), answer.body);
-    if (batch.every((entry) => verdicts.has(entry.token))) Object.assign(this, { failures: 0, trouble: "", single: false });
-    else if (answer.kind === "invalid") this.single = true; // one of them is at fault; alone each is told apart
-    else this.#failed(["offline", "signed-out", "forbidden"].includes(answer.kind) ? answer.kind : "broken", id);
+    if (batch.every((entry) => verdicts.has(entry.token))) Object.assign(lane, { failures: 0, trouble: "", single: false });
+    else if (answer.kind === "invalid") lane.single = true; // one of them is at fault; alone each is told apart
+    else this.#failed(lane, ["offline", "signed-out", "forbidden"].includes(answer.kind) ? answer.kind : "broken", id);
     this.#told();
     // Whoever waits for one may take it back now, before it is tried again.
     for (const waiter of batch.flatMap((entry) => entry.waiters?.splice(0) ?? [])) waiter();
     await Promise.resolve();
-    this.flush();
+    this.#flush(lane);
   }
 
   // Nobody knows what became of them: sent again by itself, or once the person has signed in or is allowed again.
-  #failed(trouble, id) {
-    this.failures += 1;
-    this.request = id;
-    this.trouble = trouble;
-    this.paused = trouble === "signed-out" || trouble === "forbidden";
-    const wait = Math.min(FIRST_WAIT_MS * 2 ** (this.failures - 1), LONGEST_WAIT_MS) * (0.5 + Math.random());
-    clearTimeout(this.timer);
-    this.timer = this.paused ? null : setTimeout(() => { this.timer = null; this.flush(); }, wait);
+  #failed(lane, trouble, id) {
+    clearTimeout(lane.timer);
+    Object.assign(lane, { failures: lane.failures + 1, request: id, trouble, paused: trouble === "signed-out" || trouble === "forbidden" });
+    const wait = Math.min(FIRST_WAIT_MS * 2 ** (lane.failures - 1), LONGEST_WAIT_MS) * (0.5 + Math.random());
+    lane.timer = lane.paused ? null : setTimeout(() => { lane.timer = null; this.#flush(lane); }, wait);
   }
 
   #settle(entry, result, body) {
@@ -138,7 +164,7 @@ export class Outbox {
   #told() {
     const now = Date.now();
     const slow = this.entries.filter((entry) => now - entry.at >= SLOW_MS).length;
-    this.onState({ trouble: this.trouble, count: this.count, slow, request: this.request, full: this.full });
+    this.onState({ trouble: this.trouble, here: this.here.trouble, count: this.count, slow, request: this.request, full: this.full });
   }
 
   #drop(entry) {
