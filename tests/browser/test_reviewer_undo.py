@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from review.models import ReviewDecision
+from review.models import QueueItem, ReviewDecision
 from tests.browser.reviewing import ANSWERS, REVIEW, case, more, press, settled, shown
 
 
@@ -23,7 +23,7 @@ def standing():
 
 def test_undo_during_a_save_that_then_fails_brings_the_case_back_and_keys_go_on(page):
     on_the_way = []
-    page.route(ANSWERS, on_the_way.append)
+    page.route(ANSWERS, lambda route: on_the_way.append(route))
     with page.expect_request(ANSWERS):
         press(page, "1")
     case(page, "P-2202")
@@ -54,6 +54,54 @@ def test_undo_after_a_reload_says_that_what_waits_goes_first(page):
     page.locator("[data-toast]").get_by_text("Decisions still wait to be sent.").wait_for()
     press(page, "1")
     assert shown(page) == "P-2203"
+
+
+@pytest.fixture
+def undone_but_stored(page):
+    """An answer that arrived without a word coming back, and was undone meanwhile; nothing more gets through."""
+
+    def deliver_but_fall_silent(route):
+        route.fetch()
+        route.abort()
+
+    page.route(ANSWERS, deliver_but_fall_silent)
+    press(page, "1")
+    page.locator("[data-waits]").get_by_text("1 decision waits.").wait_for()
+    assert standing() == {"P-2201": "benign"}
+    page.route("**/take-back/", lambda route: route.abort())
+    press(page, "u")
+    case(page, "P-2201")
+    page.locator("#stage[data-ready=true]").wait_for()
+    page.unroute(ANSWERS)
+    return page
+
+
+def test_what_was_undone_stays_undone_where_the_page_is_left_before_another_answer(undone_but_stored):
+    page = undone_but_stored
+    page.goto("/queues/")
+    page.unroute("**/take-back/")
+    page.goto(REVIEW)
+    page.locator("[data-toast]").get_by_text("Undone: benign.").wait_for()
+    assert standing() == {}
+
+
+def test_skipping_a_case_whose_answer_was_undone_takes_the_answer_back(undone_but_stored):
+    page = undone_but_stored
+    page.unroute("**/take-back/")
+    with page.expect_response("**/give-back/"):
+        press(page, "s")
+    case(page, "P-2202")
+    assert standing() == {}
+    assert not QueueItem.objects.leased().filter(prediction__external_id="P-2201").exists()
+
+
+def test_pausing_after_undo_takes_the_answer_back(undone_but_stored):
+    page = undone_but_stored
+    page.unroute("**/take-back/")
+    with page.expect_response("**/take-back/"):
+        press(page, "p")
+    page.get_by_role("heading", name="You have paused").wait_for()
+    assert standing() == {}
 
 
 @pytest.mark.parametrize("saved", [True, False])

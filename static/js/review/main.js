@@ -192,7 +192,6 @@ function commit(answer, said) {
   const entry = outbox.add({
     token: slot.token, answer, said, note: noteOf(slot), codes, opened: slot.opened,
     seconds: (slot.activeMs / 1000).toFixed(1), first_input: slot.firstInput === null ? undefined : slot.firstInput.toFixed(2), input: how(),
-    ...(slot.instead ? { instead: true } : {}),
   });
   slot.activeMs = 0;
   past.push({ slot, entry, answer, said });
@@ -301,12 +300,21 @@ function carry(from, to) {
   }
 }
 
+// Free for others; an answer of before that the server may have is taken back first, and what it hands out again freed.
+function passOver(slots, reason) {
+  for (const slot of slots) {
+    outbox.recall(slot.token).then((answer) => {
+      const [again] = answer?.body?.card ? parse(answer.body.card).slots : [];
+      deck.giveBack([again ?? slot], reason);
+    });
+  }
+}
+
 function skip() {
   const slot = current;
   if (!slot?.token) return;
   current = null;
-  const back = () => deck.giveBack([slot], "skipped");
-  if (slot.instead) post("take-back/", { token: slot.token }).then(back); else back();
+  passOver([slot], "skipped");
   say("Skipped. Others see it first.");
   advance("Skipped.");
 }
@@ -347,7 +355,6 @@ async function undo() {
 // One that is not on its way needs no server to be taken back.
 function takenOnTheSpot({ slot, entry, answer, said }) {
   if (!outbox.take(entry)) return false;
-  slot.instead = Boolean(entry.attempted);
   bring(slot, answer, `Undone: ${said}. Decide again.`);
   return true;
 }
@@ -360,6 +367,17 @@ function takenBack({ card, told, undone }) {
   if (!slot) { announce(told); return settle(); }
   seize(`lease:${slot.token}`);
   bring(slot, null, told);
+}
+
+// What was undone before the page was left is undone on the server too; the case comes next.
+function recalled({ card, told }, slug) {
+  say(told);
+  const slot = card && slug === root.dataset.slug ? parse(card).slots[0] : null;
+  if (!slot) return;
+  if (paused) { deck.giveBack([slot], "paused"); return; }
+  seize(`lease:${slot.token}`);
+  deck.putBack(slot);
+  if (!current && !looking) advance();
 }
 
 // Back on the stage; what was in hand waits as the next one.
@@ -489,7 +507,8 @@ function pause() {
   deck.stopped = true;
   const back = [current, ...deck.slots].filter(Boolean);
   deck.slots = [];
-  deck.giveBack(back, "paused");
+  passOver(back.filter((slot) => outbox.recalls.has(slot.token)), "paused");
+  deck.giveBack(back.filter((slot) => !outbox.recalls.has(slot.token)), "paused");
   unnotice("ending", "expired", "slow");
   ended(clone("own-pause"));
 }
@@ -717,7 +736,7 @@ async function begin() {
   blank();
   const tab = await ownTab();
   outbox = new Outbox({
-    slug: root.dataset.slug, me, tab, onResult: stored,
+    slug: root.dataset.slug, me, tab, onResult: stored, onRecalled: recalled,
     onState(told) {
       connected(told);
       if (told.trouble === "signed-out") askToSignIn();
@@ -735,7 +754,7 @@ async function begin() {
   const found = await orphans(held, mine);
   for (const slot of found) slot.opened = Date.now();
   deck.slots.push(...found);
-  advance();
+  if (!current) advance();
 }
 
 begin();

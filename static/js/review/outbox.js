@@ -18,9 +18,10 @@ export const SLOW_MS = 1_000;
 const FIELDS = ["token", "answer", "note", "codes", "seconds", "first_input", "input", "instead"];
 
 export class Outbox {
-  constructor({ slug, me, tab, onResult, onState }) {
-    Object.assign(this, { slug, me, tab, onResult, onState });
+  constructor({ slug, me, tab, onResult, onState, onRecalled }) {
+    Object.assign(this, { slug, me, tab, onResult, onState, onRecalled });
     this.entries = [];
+    this.recalls = new Map(); // by token: undone here, and nobody knows whether the server has it
     this.lanes = new Map();
     this.here = this.#lane(slug);
   }
@@ -63,14 +64,18 @@ export class Outbox {
     for (const entry of found.sort((a, b) => a.at - b.at)) {
       if (entry.me !== this.me || this.entries.some((one) => one.token === entry.token)) continue;
       if (entry.tab !== this.tab && !(await seize(`tab:${entry.tab}`))) continue;
-      this.entries.push({ ...entry, sent: false });
+      if (entry.recall) this.recalls.set(entry.token, entry);
+      else this.entries.push({ ...entry, sent: false, attempted: true });
     }
     this.#told();
     this.flush();
+    for (const token of this.recalls.keys()) this.#recallLater(token);
   }
 
   add(entry) {
-    const whole = { ...entry, slug: this.slug, me: this.me, tab: this.tab, at: Date.now(), sent: false };
+    const whole = { ...entry, ...this.#mark(), sent: false };
+    // The new answer takes the former one back by itself.
+    if (this.recalls.delete(entry.token)) whole.instead = true;
     this.entries.push(whole);
     this.#keep(whole);
     this.#told();
@@ -80,12 +85,44 @@ export class Outbox {
   }
 
   // Takes an unsent decision back; false where it is on its way or was never here. One that was tried before may have
-  // been stored without our hearing of it: the caller then says that the next answer comes instead.
+  // been stored without our hearing of it: that it is taken back is kept until another answer takes its place, or until
+  // the server has heard of it, by ``recall`` or from whichever page is opened next.
   take(entry) {
     if (entry.sent || !this.entries.includes(entry)) return false;
     this.#drop(entry);
+    if (entry.attempted) {
+      const kept = { token: entry.token, recall: true, ...this.#mark(), slug: entry.slug };
+      this.recalls.set(entry.token, kept);
+      this.#keep(kept);
+    }
     this.#told();
     return true;
+  }
+
+  // Tells the server that what it may have stored under this token is taken back; nothing where nothing is to be told.
+  // Gives its answer, else null, as where the case was answered anew meanwhile.
+  async recall(token) {
+    const kept = this.recalls.get(token);
+    if (!kept) return null;
+    const answer = await post("take-back/", { token }, { at: this.#lane(kept.slug).at });
+    if (this.recalls.get(token) !== kept) return null;
+    if (answer.kind !== "ok" && answer.kind !== "refused") {
+      setTimeout(() => this.#recallLater(token), LONGEST_WAIT_MS * (0.5 + Math.random()));
+      return null;
+    }
+    this.recalls.delete(token);
+    this.#forget(token);
+    return answer;
+  }
+
+  async #recallLater(token) {
+    const slug = this.recalls.get(token)?.slug;
+    const answer = await this.recall(token);
+    if (answer?.kind === "ok") this.onRecalled(answer.body, slug);
+  }
+
+  #mark() {
+    return { slug: this.slug, me: this.me, tab: this.tab, at: Date.now() };
   }
 
   // Once a decision is no longer on its way: it has a result then, or nobody knows what became of it.
@@ -126,6 +163,7 @@ export class Outbox {
       const waiting = this.#waiting(lane).filter((entry) => !entry.sent).slice(0, BATCH);
       if (waiting.length) post("answers/", { answers: waiting.map(wire) }, { json: true, keepalive: true, at: lane.at });
     }
+    for (const { token, slug } of this.recalls.values()) post("take-back/", { token }, { keepalive: true, at: this.#lane(slug).at });
   }
 
   async #send(lane, batch) {
@@ -169,7 +207,11 @@ export class Outbox {
 
   #drop(entry) {
     this.entries = this.entries.filter((one) => one !== entry);
-    if (this.store) change(this.store, (rows) => rows.delete(entry.token));
+    if (!this.entries.some((one) => one.token === entry.token)) this.#forget(entry.token);
+  }
+
+  #forget(token) {
+    if (this.store) change(this.store, (rows) => rows.delete(token));
   }
 
   #keep(entry) {
