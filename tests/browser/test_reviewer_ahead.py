@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.reviewing import REVIEW, case, more, press, settled, shown
+from tests.browser.reviewing import REVIEW, case, more, press
 
 
 @pytest.fixture

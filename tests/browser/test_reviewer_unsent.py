@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth import get_user_model
 
 from models_registry import access
 from models_registry.models import Membership
 from review.models import QueueItem, ReviewDecision, ReviewQueue
-from tests.browser.reviewing import ANSWERS, REVIEW, case, press, settled
-
-KEPT = """new Promise((resolve) => {
-    const opening = indexedDB.open("reviewhub-outbox", 1);
-    opening.onsuccess = () => {
-        const asked = opening.result.transaction("decisions").objectStore("decisions").getAll();
-        asked.onsuccess = () => resolve(asked.result);
-    };
-})"""
+from tests.browser.reviewing import ANSWERS, KEPT, REVIEW, case, press, settled
 
 
 @pytest.fixture
@@ -79,15 +73,28 @@ def test_what_one_queue_left_unsent_goes_out_from_the_page_of_any_other(page, wo
     assert page.evaluate(KEPT) == []
 
 
-def test_trouble_at_one_queue_holds_up_no_other(page, world):
+LEAVE_BEHIND = """(entry) => new Promise((resolve) => {
+    const me = document.getElementById("review").dataset.me;
+    const opening = indexedDB.open("reviewhub-outbox", 1);
+    opening.onsuccess = () => {
+        const change = opening.result.transaction("decisions", "readwrite");
+        change.objectStore("decisions").put({ ...entry, me });
+        change.oncomplete = resolve;
+    };
+})"""
+
+
+def test_trouble_at_one_queue_holds_up_no_other(world, open_page):
     other = ReviewQueue.objects.create(slug="second-look")
     other.models.add(world.model)
-    page.route("**/tumours/review/answers/", lambda route: route.fulfill(status=503, body="down"))
-    press(page, "2")
-    page.get_by_role("alert").get_by_text("Not saved yet, retrying").wait_for()
     QueueItem.objects.filter(prediction=world.predictions[4]).update(queue=other)
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.goto("/queues/second-look/review/")
+    page = open_page("alice", "/queues/second-look/review/")
+    case(page, "P-2205")
+    left = {"token": str(uuid4()), "slug": "tumours", "tab": "gone", "at": 1, "answer": "label:0", "note": ""}
+    page.evaluate(LEAVE_BEHIND, left)
+    page.route("**/tumours/review/answers/", lambda route: route.fulfill(status=503, body="down"))
+    page.reload()
+    page.get_by_role("alert").get_by_text("Not saved yet, retrying").wait_for()
     case(page, "P-2205")
     press(page, "1")
     page.locator("[data-toast]").get_by_text("Saved: benign.").wait_for()
