@@ -12,6 +12,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from feedback.delays import AGREE, OVERRIDE, UNKNOWN, ArrivalModel, Reviews, Shift, Strata, bands, fit, shift
+from feedback.known_tables import count_unknown
 from feedback.models import Label, LearnedArrival
 from models_registry.models import RegisteredModel
 
@@ -130,6 +131,7 @@ def seen_probability(
 
 def drawn_reviews(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Reviews:
     """The newest drawn rows with age, latency and verdict; predictions that were withdrawn are not among them."""
+    count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_DRAWN, {"model": model.pk, "now": now, "newest": newest})
         rows = cursor.fetchall()

@@ -74,6 +74,17 @@ def test_a_case_that_the_person_claimed_ahead_again_takes_the_answer_given_befor
     assert (made.lease_id, ReviewDecision.objects.count()) == (again, 1)
 
 
+@pytest.mark.parametrize("next_holder", ["alice", "bob"])
+def test_a_later_lease_that_ran_out_too_takes_no_answer_away(cast: Cast, next_holder: str) -> None:
+    make_item(cast.model)
+    token = claim(cast, cast.alice).lease_token
+    overdue()
+    claim(cast, getattr(cast, next_holder))
+    overdue()
+
+    assert answer(cast, token) == ReviewDecision.objects.get()
+
+
 def test_what_was_given_back_stays_given_back(cast: Cast) -> None:
     make_item(cast.model)
     token = claim(cast, cast.alice).lease_token

@@ -703,7 +703,8 @@ async function poll() {
   counts(answer.body.done, answer.body.waiting);
   document.title = answer.body.takes && answer.body.waiting ? `(${answer.body.waiting}) ${title}` : title;
   if (!idle || current || looking || busy) return;
-  if (answer.body.takes && leases.isAround()) { ACTS.look(); return; }
+  // Work that nobody is there to take changes the title and the count alone.
+  if (answer.body.takes) { if (leases.isAround()) ACTS.look(); return; }
   const { end } = parse(answer.body.empty);
   const before = stage.querySelector(".empty");
   if (end && before && end.textContent !== before.textContent && !before.contains(document.activeElement)) before.replaceWith(end);
@@ -730,7 +731,7 @@ window.addEventListener("pagehide", () => {
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") document.title = title; });
+document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible" && outbox) poll(); });
 
 async function begin() {
   blank();
