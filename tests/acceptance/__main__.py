@@ -42,7 +42,7 @@ def hidden_suggestions_by_steps(size: Size) -> list[Check]:
 
 
 def reviewers_by_steps(size: Size) -> list[Check]:
-    """A9 through the real steps, both kinds of error: a run of the size of its replications would take ten times as long
+    """A9 through the real steps, both kinds of error: the full size would take ten times as long
     and tell no more, as what is asked of it is the same figure as from the arrays."""
     environment = {**os.environ, "A9_ROWS": "3000", "A9_EACH": "100"}
     done = subprocess.run(
