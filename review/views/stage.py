@@ -201,8 +201,21 @@ def surroundings(at: Desk) -> Context:
         "keys_json": json.dumps(bound),
         "span": span(at),
         "labels_most": max(len(model.classes) for model in at.models),
+        "bar": bar(at.models),
         "definitions": definitions,
     }
+
+
+def bar(models: list[RegisteredModel]) -> str:
+    """How much room the labels need, the same for every case: "flat", "middle", "row" (one row where the window is
+    wide) or "deep"."""
+    most = max(len(model.classes) for model in models)
+    longest = max(len(label) for model in models for label in model.classes)
+    if most <= 3:
+        return "flat"
+    if most <= 6:
+        return "middle"
+    return "row" if most <= 10 and longest <= 9 else "deep"
 
 
 def empty(at: Desk) -> Context:
