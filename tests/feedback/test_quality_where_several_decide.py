@@ -146,7 +146,8 @@ def test_the_first_answer_counts_though_it_was_undone_and_one_who_could_not_tell
     made = make_case(cast.model, "p-1", review="audit", occurred_at=BEGIN)
     item = made.items.get()
     chain: dict[str, Any] = {
-        "item": item, "prediction": made, "model": cast.model, "reviewer": "r", "definition": cast.model.definitions.get(),
+        "item": item, "prediction": made, "model": cast.model, "reviewer": "r",
+        "definition": cast.model.definitions.get(),
     }  # fmt: skip
     last = None
     for label, abstained in ((None, True), ("fraud", False), (None, False), ("ok", False)):
