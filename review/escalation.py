@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from models_registry.errors import Conflict
 from models_registry.ledger import record
@@ -37,14 +37,9 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
         message = "everybody who leads this model has answered this case or is at it; hand it over, or skip it"
         raise Conflict(message, code="no_lead")
     note = note.strip()
-    values: dict[str, Any] = {"token": token, "holder": principal.pseudonym, "tier": 1, "to": None, "seconds": None}
-    # The note is a comment, which is hidden where colleagues' words are.
-    values |= {"ending": Lease.Ending.ESCALATED, "reason": ""}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(leases.PASS_ON, values)
-            if not cursor.rowcount:
-                raise leases.refusal(token, principal.pseudonym)
+        leases.pass_on(token=token, holder=principal.pseudonym, ending=Lease.Ending.ESCALATED, tier=1)
+        # The note is a comment, which is hidden where colleagues' words are.
         Comment.objects.create(
             prediction_id=item.prediction_id, kind=Comment.Kind.ESCALATION, author=principal.pseudonym, text=note
         )
