@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
@@ -32,6 +31,10 @@ LEADS = "preview"
 LATEST = 20
 
 
+class NotAllowed(Http404):
+    """None of the queue's models is this person's to review, or there is no such queue."""
+
+
 @dataclass(frozen=True)
 class Desk:
     """Who reviews which of a queue's models, and how that person wants to work."""
@@ -48,12 +51,12 @@ class Desk:
 
 
 def desk(request: HttpRequest, slug: str) -> Desk:
-    """The desk of the signed-in person at that queue; 404 when none of its models is theirs to review."""
+    """The desk of the signed-in person at that queue; NotAllowed when none of its models is theirs to review."""
     principal = principal_of(request)
-    line = get_object_or_404(ReviewQueue, slug=slug)
-    models = list(principal.models("review").filter(queues=line))
-    if not models:
-        raise Http404
+    line = ReviewQueue.objects.filter(slug=slug).first()
+    models = [] if line is None else list(principal.models("review").filter(queues=line))
+    if line is None or not models:
+        raise NotAllowed
     leads = list(principal.models(LEADS).filter(queues=line))
     wishes = ReviewerSettings.objects.filter(user=principal.user).first() or ReviewerSettings(user=principal.user)
     return Desk(line, models, leads, principal, wishes)
