@@ -17,5 +17,5 @@ ALTER TABLE review_reviewdecision ENABLE TRIGGER review_reviewdecision_append_on
 class Migration(migrations.Migration):
     """Leases and answers of before there were modes were given with the model in sight; the record says so."""
 
-    dependencies = [("review", "0016_gold_among_audits")]
+    dependencies = [("review", "0015_answers_of_several")]
     operations = [migrations.RunSQL(SHOWN, migrations.RunSQL.noop)]
