@@ -12,6 +12,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from feedback.delays import AGREE, OVERRIDE, UNKNOWN, ArrivalModel, Reviews, Shift, Strata, bands, fit, shift
+from feedback.known_tables import count_unknown
 from feedback.models import Label, LearnedArrival
 from models_registry.models import RegisteredModel
 
@@ -145,6 +146,7 @@ def drawn_reviews(model: RegisteredModel, *, now: datetime, newest: int = NEWEST
 
 
 def _rows(model: RegisteredModel, now: datetime, newest: int) -> list[tuple[Any, ...]]:
+    count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_DRAWN, {"model": model.pk, "now": now, "newest": newest})
         return list(cursor.fetchall())

@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from feedback.known_tables import count_unknown
 from models_registry.models import RegisteredModel
 
 DAYS = 90
@@ -127,6 +128,7 @@ def answers_of(
         "end": end,
         "newest": newest,
     }
+    count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS, values)
         rows = cursor.fetchall()

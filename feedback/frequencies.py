@@ -27,6 +27,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from feedback.estimators.frequencies import FEWEST, frequencies
+from feedback.known_tables import count_unknown
 from feedback.models import Label
 from feedback.weights import effective_sample_size
 from models_registry.calibrations import set_calibration
@@ -194,6 +195,7 @@ def _by_class(rows: Iterable[Counted]) -> dict[str, list[Counted]]:
 
 
 def _read(model: RegisteredModel) -> list[Row]:
+    count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"model": model.pk, "newest": NEWEST})
         return [Row(*values) for values in cursor.fetchall()]

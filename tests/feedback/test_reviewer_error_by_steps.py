@@ -1,6 +1,6 @@
 """A9 through the real steps: the figures are those of the arrays whose replications meet the bars.
 
-Small here; `make acceptance` sets A9_ROWS and A9_EACH to the full size.
+Small here; `make acceptance` sets A9_ROWS and A9_EACH larger.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ export class Slot {
   }
 
   take(node) {
-    const { token, item, prediction, name, left, span, mode, first } = node.dataset;
-    Object.assign(this, { node, token, item, prediction, name, mode, first: first ?? "" });
+    const { token, name, left, span, mode, first } = node.dataset;
+    Object.assign(this, { node, token, name, mode, first: first ?? "" });
     this.hidden = "hidden" in node.dataset;
     this.twoKeys = "twoKeys" in node.dataset;
     this.span = Number(span);
@@ -65,6 +65,7 @@ export class Deck {
     this.claiming = false;
     if (answer.kind !== "ok") { this.onTrouble(answer, this.awaited); return; }
     const { slots, end } = parse(answer.body);
+    if (!slots.length && !end) { this.onTrouble({ kind: "broken" }, this.awaited); return; }
     if (this.stopped) { this.giveBack(slots, "paused"); return; }
     for (const slot of slots) seize(`lease:${slot.token}`);
     this.slots.push(...slots);
