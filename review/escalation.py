@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from models_registry.errors import Conflict
 from models_registry.ledger import record
@@ -33,14 +33,9 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
     if item.tier and item.lease_token == token:
         raise Conflict("this case waits for a lead already; hand it over, or skip it", code="highest_tier")
     note = note.strip()
-    values: dict[str, Any] = {"token": token, "holder": principal.pseudonym, "tier": 1, "to": None, "seconds": None}
-    # The note is a comment, which is hidden where colleagues' words are.
-    values |= {"ending": Lease.Ending.ESCALATED, "reason": ""}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(leases.PASS_ON, values)
-            if not cursor.rowcount:
-                raise leases.refusal(token, principal.pseudonym)
+        leases.pass_on(token=token, holder=principal.pseudonym, ending=Lease.Ending.ESCALATED, tier=1)
+        # The note is a comment, which is hidden where colleagues' words are.
         Comment.objects.create(
             prediction_id=item.prediction_id, kind=Comment.Kind.ESCALATION, author=principal.pseudonym, text=note
         )

@@ -112,21 +112,18 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
 def state(request: HttpRequest, slug: str) -> HttpResponse:
     """How the queue stands, what this person holds open in it, and a fresh token for forms. Takes nothing."""
     at = stage.desk(request, slug)
-    around, found = (
-        stage.around(at),
-        queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
-    )
-    waits = found.reason == "leased" and around["depth"] > 0
+    around, end = stage.around(at), stage.empty(at)
+    reason = end["emptiness"].reason
     return JsonResponse({
         "me": at.holder,
         "csrf": get_token(request),
         "waiting": around["depth"],
         "done": around["done_today"],
-        "reason": found.reason,
-        "takes": waits,
+        "reason": reason,
+        "takes": reason == "leased" and around["depth"] != 0,
         "held": [str(item.lease_token) for item in stage.held(at)],
         "undoable": None if around["undoable"] is None else around["undoable"].pk,
-        "empty": render_to_string("review/_empty.html", stage.empty(at), request=request),
+        "empty": render_to_string("review/_empty.html", end, request=request),
     })  # fmt: skip
 
 

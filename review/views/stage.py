@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
-from review import adjudication, cases, comments, exposure, keys, leases, queue
+from review import adjudication, cases, comments, exposure, keys, leases, queue, waiting
 from review import veil as veiling
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, ReviewerSettings, ReviewQueue
 
@@ -175,10 +175,15 @@ def around(at: Desk) -> Context:
     return {
         "queue": at.queue,
         "models": at.models,
-        "depth": queue.depth(at.queue, at.models),
+        "depth": counted(queue.depth(at.queue, at.models)),
         "done_today": done.count(),
         "undoable": undoable(at),
     }
+
+
+def counted(found: int) -> int | str:
+    """How much waits, for the screen: a number, or "1000+" where counting stopped."""
+    return found if found <= waiting.MOST else f"{waiting.MOST}+"
 
 
 def surroundings(at: Desk) -> Context:
@@ -246,12 +251,12 @@ def latest(at: Desk) -> list[ReviewDecision]:
 def _elsewhere(at: Desk) -> ReviewQueue | None:
     """Another queue in which something waits that this person may review, the fullest first."""
     mine = at.principal.models("review")
-    lines = ReviewQueue.objects.filter(models__in=mine, paused_at__isnull=True).exclude(pk=at.queue.pk).distinct()
-    counts = queue.counts(list(lines), mine)
-    full = [line for line in lines if counts[line.pk]["depth"]]
-    best = max(full, key=lambda line: counts[line.pk]["depth"], default=None)
-    if best is not None:
-        best.waiting = counts[best.pk]["depth"]  # type: ignore[attr-defined]
+    lines = list(ReviewQueue.objects.filter(models__in=mine, paused_at__isnull=True).exclude(pk=at.queue.pk).distinct())
+    counts = {line.pk: queue.depth(line, mine) for line in lines}
+    best = max(lines, key=lambda line: counts[line.pk], default=None)
+    if best is None or not counts[best.pk]:
+        return None
+    best.waiting = counted(counts[best.pk])  # type: ignore[attr-defined]
     return best
 
 
