@@ -198,8 +198,8 @@ def emptiness(
     passed_on = Lease.objects.filter(item__prediction=OuterRef("prediction"), holder=holder, ending__in=passed)
     waits = QueueItem.objects.open().filter(queue=queue, model__in=models)
     # Few items have a token, and their tokens are indexed.
-    live = waits.leased().filter(lease_token__isnull=False)
-    out = live.aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
+    held = waits.leased().filter(lease_token__isnull=False)
+    out = held.aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
     if ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=False).exists():
         return Emptiness("paused", **out)
     theirs = waits.exclude(Exists(answered.exclude(Exists(undone))))

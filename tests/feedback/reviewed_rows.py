@@ -59,7 +59,7 @@ def give(made: World, *, share: float, copied: float, seed: int = 5, several: fl
 
 
 def settle() -> None:
-    """Pull the labels, with the counts of these many new rows that the planner has of tables that grow by themselves."""
+    """Pull the labels, with the counts that the planner has of tables that grow."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE review_queueitem, review_reviewdecision, review_prediction, review_routingdecision")
     labels.pull_all()

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feedback import gold, labels, monitoring
+from feedback import gold, monitoring
 from feedback.estimators import measure
-from feedback.models import Label
 from feedback.monitoring import reviewers as beside
 from feedback.monitoring.days import refresh
 from feedback.monitoring.population import load
 from feedback.raters import Confusion, screens
 from models_registry.models import RegisteredModel
-from review.models import Lease, QueueItem, ReviewDecision
+from review.models import ReviewDecision
 from tests.conftest import Cast, make_model
-from tests.feedback.cases import make_case
 from tests.feedback.live_world import BEGIN, World, world
 from tests.feedback.reviewed_rows import give, known
 
