@@ -17,6 +17,7 @@ from django.utils import timezone
 from feedback import alerts
 from feedback.estimators import wilson
 from feedback.estimators.trends import Trend, trend
+from feedback.known_tables import count_unknown
 from feedback.monitoring.nonresponse import rate
 from models_registry.models import RegisteredModel
 from models_registry.wording import figure
@@ -146,6 +147,7 @@ def watch(model: RegisteredModel, *, now: datetime | None = None) -> None:
 
 
 def _values(model: RegisteredModel, now: datetime) -> dict[str, Any]:
+    count_unknown()
     start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
     queues = list(model.queues.values_list("pk", flat=True))
     sizes = {"routed": NEWEST_ROUTED, "decided": NEWEST_DECIDED, "counted": NEWEST_COUNTED, "per_hour": PER_HOUR}

@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from feedback.known_tables import count_unknown
 from models_registry.models import RegisteredModel
 
 DAYS = 90
@@ -131,6 +132,7 @@ def answers_of(
         # A count that moves with an answer tells whether it was gold: those that can be undone are not counted yet.
         "final": timezone.now() - timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"]),
     }
+    count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS, values)
         rows = cursor.fetchall()

@@ -22,7 +22,7 @@ from feedback.models import GoldTruth, PracticeAnswer
 from feedback.raters import Confusion, confusion, screens
 from models_registry.errors import Conflict, Fault, Invalid, Unprocessable
 from models_registry.ledger import record
-from models_registry.models import RegisteredModel
+from models_registry.models import DatabaseNow, RegisteredModel
 from review.models import Prediction, QueueItem, ReviewDecision
 
 # The item before its lease, as claim, renew and release lock them. A lease that had run out ended as it did.
@@ -158,8 +158,9 @@ def ask(*, prediction: Prediction, actor: str) -> QueueItem:
             raise Conflict("the model has no queue", code="conflict")
         slot = (row.items.aggregate(last=Max("slot"))["last"] or 0) + 1
         item = QueueItem.objects.create(
-            prediction=row, model=row.model, queue=queue, kind=QueueItem.Kind.GOLD, slot=slot
-        )
+            prediction=row, model=row.model, queue=queue, kind=QueueItem.Kind.GOLD, slot=slot,
+            due_at=DatabaseNow() + timedelta(seconds=settings.REVIEWHUB["AUDIT_DUE_SECONDS"]),
+        )  # fmt: skip
         detail = {"prediction": str(row.pk)}
         record(actor=actor, action="gold.asked", subject=str(item.pk), model=row.model, detail=detail)
     return item

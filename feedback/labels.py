@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from feedback.known_tables import count_unknown
+
 # The key of the advisory lock under which label ids are taken.
 LOCK = 0x4C41_4245_4C53
 BATCH = 1000
@@ -106,6 +108,7 @@ def pull(*, limit: int = BATCH) -> int:
     """
     with transaction.atomic():
         _execute("SELECT pg_advisory_xact_lock(%(key)s)", key=LOCK)
+        count_unknown()
         changed = _execute(_RETIRE_SUPERSEDED)
         # Ids first: each statement sees newer commits than the one before.
         for fresh, retire, label in (

@@ -27,6 +27,8 @@ from review.terms import draw_key
 LOCK = 0x474F_4C44
 # A draw that nobody has followed for so long is not followed any more.
 FOLLOWED_FOR = timedelta(days=1)
+# Items among which an audit is looked for, to look and wait like it.
+NEWEST = 200
 
 _DUE = """
     SELECT r.prediction_id FROM review_routingdecision r
@@ -152,11 +154,14 @@ def _chosen(routing: RoutingDecision) -> Prediction | None:
 
 
 def _place(prediction: Prediction, routing: RoutingDecision, behind: QueueItem) -> QueueItem:
-    """An item that looks and waits as an audit of that queue does, with a blind draw of its own."""
-    audit = behind.kind == QueueItem.Kind.AUDIT
+    """An item that looks and waits as an audit of that queue does, with a blind draw of its own.
+
+    Behind a gate too: a gate says which rule held its caller, and nobody waits for this answer.
+    """
+    like = behind if behind.kind == QueueItem.Kind.AUDIT else _latest_audit(behind)
     due = timedelta(seconds=settings.REVIEWHUB["AUDIT_DUE_SECONDS"])
-    if audit and behind.due_at is not None:
-        due = behind.due_at - behind.enqueued_at
+    if like is not None and like.due_at is not None:
+        due = like.due_at - like.enqueued_at
     share, number = behind.blind_share, routing.policy.number if routing.policy else 0
     arm = f"gold blind {routing.pk}"
     key = draw_key(settings.SECRET_KEY)
@@ -166,5 +171,11 @@ def _place(prediction: Prediction, routing: RoutingDecision, behind: QueueItem) 
     return QueueItem.objects.create(
         prediction=prediction, model=routing.model, queue=behind.queue, kind=QueueItem.Kind.GOLD,
         slot=(prediction.items.aggregate(last=Max("slot"))["last"] or 0) + 1,
-        priority=behind.priority if audit else 0, due_at=DatabaseNow() + due, blind_share=share, blind_draw=draw,
+        priority=0 if like is None else like.priority, due_at=DatabaseNow() + due, blind_share=share, blind_draw=draw,
     )  # fmt: skip
+
+
+def _latest_audit(item: QueueItem) -> QueueItem | None:
+    """The newest audit of that queue and model, of their newest items."""
+    newest = QueueItem.objects.filter(model=item.model_id, queue=item.queue_id).order_by("-id")[:NEWEST]
+    return next((one for one in newest if one.kind == QueueItem.Kind.AUDIT), None)

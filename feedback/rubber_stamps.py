@@ -16,6 +16,7 @@ from django.db import connection
 from feedback import alerts
 from feedback.estimators import wilson
 from feedback.estimators.following import WRONG, Following, Haste, attentive, following, haste
+from feedback.known_tables import count_unknown
 from models_registry.models import Calibration, RegisteredModel
 from models_registry.wording import share, span
 
@@ -89,6 +90,7 @@ class Signal:
 
 def signals(model: RegisteredModel, *, newest: int = NEWEST) -> dict[str, Signal]:
     """Every reviewer who answered with the model on screen, by pseudonym in alphabetical order."""
+    count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS, {"model": model.pk, "newest": newest})
         rows = cursor.fetchall()

@@ -31,7 +31,7 @@ _ALLOWED = """
     AND (i.lease_expires_at IS NULL OR i.lease_expires_at <= clock_timestamp())
     AND (i.tier = 0 OR i.model_id = ANY(%(leads)s))
     AND (i.assigned_to IS NULL OR i.assigned_to = %(holder)s OR i.assigned_until <= clock_timestamp())
-    AND (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s)
+    AND (%(while_paused)s OR (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s))
     AND NOT EXISTS (
         SELECT 1 FROM review_reviewdecision d
         WHERE d.prediction_id = i.prediction_id AND d.kind = 'decision'
@@ -93,7 +93,8 @@ LENGTH = f"""
 """  # noqa: S608
 _FIRST = "picked AS MATERIALIZED ({source} LIMIT %(count)s FOR UPDATE OF i SKIP LOCKED)"
 # Of a queue's last claims a share belongs to audits, whatever the priority of gates; what is missing from it goes to
-# the audits due first. Claims at the same moment count the same leases, so each takes one of as many places as audits
+# the audits due first. A gold item has its place among them: it looks like one, and behind urgent gates alone nobody
+# would ever be asked. Claims at the same moment count the same leases, so each takes one of as many places as audits
 # are missing, by a lock that nobody waits for; who gets none takes what is most urgent. The window has room for five
 # audits, so a queue that had none for long owes no more than five in a row. The last LIMIT cuts nothing off: it tells
 # the planner how few rows are picked.
@@ -112,7 +113,7 @@ _SHARED = f"""
     ),
     audits AS MATERIALIZED (
         SELECT i.id, i.lease_token, i.lease_expires_at FROM review_queueitem i
-        WHERE {_ALLOWED} AND {_NOT_SKIPPED} AND i.kind = 'audit'
+        WHERE {_ALLOWED} AND {_NOT_SKIPPED} AND i.kind IN ('audit', 'gold')
         ORDER BY i.due_at, i.id LIMIT (SELECT audits FROM owed) FOR UPDATE OF i SKIP LOCKED
     ),
     others AS MATERIALIZED (
@@ -140,7 +141,7 @@ _TAKE = """
     )
     INSERT INTO review_lease (token, item_id, queue_id, audit, holder, claimed_at, expires_at, reserved, opened_at,
         mode, model_shown_at, explanation_shown)
-    SELECT lease_token, id, %(queue)s, kind = 'audit', %(holder)s, now, lease_expires_at,
+    SELECT lease_token, id, %(queue)s, kind IN ('audit', 'gold'), %(holder)s, now, lease_expires_at,
            %(reserved)s, CASE WHEN NOT %(reserved)s THEN now END, mode,
            CASE WHEN mode = 'assisted' THEN clock_timestamp() END,
            mode = 'assisted' AND EXISTS (SELECT 1 FROM review_explanation e
@@ -158,6 +159,6 @@ def terms() -> dict[str, Any]:
     """What the statements need to know about the share of audits and about time, for a claim that asks for no more."""
     share = settings.REVIEWHUB["AUDIT_CLAIM_SHARE"]
     window = math.ceil(AUDITS_IN_WINDOW / share) - 1 if share else 0
-    plain = {"leads": [], "reserved": False, "long": False}
+    plain = {"leads": [], "reserved": False, "long": False, "while_paused": False}
     seconds = settings.REVIEWHUB["RESERVED_SECONDS"]
     return {"share": share, "window": window, "lock": LOCK, "reserved_seconds": seconds, **plain}

@@ -1,17 +1,18 @@
 """A decision that reaches the server late, or twice: sent again after an outage, or once its lease had ended.
 
-It counts where the case is still undecided and nobody else has it; else the refusal tells why it was not used.
+It counts where the case is still undecided and nobody else has it, also while its queue is paused; else the refusal
+tells why it was not used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from models_registry.errors import Conflict
 from review import answers, decisions, leases, queue
-from review.models import Prediction, QueueItem, ReviewDecision
+from review.models import Mode, Prediction, QueueItem, ReviewDecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from review.models import Lease
 
 OVER = {"lease_expired", "lease_lost", "already_decided"}
-SHOWN = ("mode", "model_shown_at", "opened_at", "first_answer", "first_answer_at", "explanation_shown")
 
 
 def decide(
@@ -92,19 +92,27 @@ def _again(
     Prediction.objects.select_for_update(no_key=True).get(pk=lease.item.prediction_id)
     QueueItem.objects.select_for_update(no_key=True).get(pk=lease.item_id)
     again = _held(lease)
+    fresh = again is None
     if again is None and claims:
         found = queue.claim(
             queue=lease.item.queue, models=[lease.item.model], holder=principal.pseudonym, item=lease.item_id,
-            leads=leads,
+            leads=leads, while_paused=True,
         )  # fmt: skip
         again = leases.find(cast("UUID", found[0].lease_token)) if found else None
     if again is None:
         raise leases.refusal(lease.token, principal.pseudonym)
-    # What was on screen when the person answered is what the first lease tells, not the new one.
-    for name in SHOWN:
-        setattr(again, name, getattr(lease, name))
-    again.save(update_fields=SHOWN)
+    _inherit(again, lease, fresh=fresh)
+    if again.mode != Mode.ASSISTED:
+        # The former lease has borne it out already; from here on the server's own record is what counts.
+        answer = {**answer, "first_answer": None}
     return decisions.decide(token=again.token, principal=principal, **answer)
+
+
+def _inherit(again: Lease, former: Lease, *, fresh: bool) -> None:
+    """Have the later lease tell all that its holder had been shown by then, under the former one and since."""
+    with connection.cursor() as cursor:
+        cursor.execute(leases.INHERIT, {"token": again.token, "former": former.token, "fresh": fresh})
+    again.refresh_from_db()
 
 
 def _held(lease: Lease) -> Lease | None:

@@ -5,8 +5,10 @@ Each statement changes a row only while the lease is live, and counts the lease 
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F
 
 from models_registry.errors import Conflict
@@ -72,7 +74,7 @@ RELEASE = f"""
     FROM released WHERE token = %(token)s
 """  # noqa: S608
 # The case goes to who leads the model, or to a colleague alone for a while.
-PASS_ON = f"""
+_PASS_ON = f"""
     WITH {_live()}, passed AS (
         UPDATE review_queueitem i
         SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL, tier = greatest(i.tier, %(tier)s),
@@ -83,11 +85,34 @@ PASS_ON = f"""
     UPDATE review_lease SET ended_at = clock_timestamp(), ending = %(ending)s, reason = %(reason)s
     FROM passed WHERE token = %(token)s
 """  # noqa: S608
-# Rows one after the other by id, so that two of these never wait for each other.
-_RELEASE_HELD = """
+# Rows one after the other by id, so that two of these never wait for each other. What was handed over to the holder is
+# everybody's again, whether it is among the leases, its lease has run out, or it still waits.
+RELEASE_ALL = """
+    WITH theirs AS MATERIALIZED (
+        SELECT id, lease_token, lease_holder, lease_expires_at FROM review_queueitem
+        WHERE state = 'open' AND (lease_holder = %(holder)s OR assigned_to = %(holder)s)
+          AND model_id = ANY(%(models)s) ORDER BY id FOR UPDATE
+    ),
+    told AS MATERIALIZED (
+        SELECT id, lease_token, lease_holder = %(holder)s AND lease_expires_at > clock_timestamp() AS held FROM theirs
+    ),
+    freed AS (
+        UPDATE review_queueitem i
+        SET lease_token = CASE WHEN told.held THEN NULL ELSE i.lease_token END,
+            lease_holder = CASE WHEN told.held THEN NULL ELSE i.lease_holder END,
+            lease_expires_at = CASE WHEN told.held THEN NULL ELSE i.lease_expires_at END,
+            assigned_to = nullif(i.assigned_to, %(holder)s),
+            assigned_until = CASE WHEN i.assigned_to IS DISTINCT FROM %(holder)s THEN i.assigned_until END
+        FROM told WHERE i.id = told.id
+        RETURNING told.held, told.lease_token AS token
+    )
+    UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
+    FROM freed WHERE freed.held AND l.token = freed.token
+"""
+RELEASE_MANY = """
     WITH held AS MATERIALIZED (
         SELECT id, lease_token, lease_expires_at FROM review_queueitem
-        WHERE state = 'open' AND lease_holder = %(holder)s AND {which} ORDER BY id FOR UPDATE
+        WHERE state = 'open' AND lease_holder = %(holder)s AND lease_token = ANY(%(tokens)s) ORDER BY id FOR UPDATE
     ),
     released AS (
         UPDATE review_queueitem i SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
@@ -98,21 +123,6 @@ _RELEASE_HELD = """
     UPDATE review_lease l SET ended_at = clock_timestamp(), ending = 'released', reason = %(reason)s
     FROM released WHERE l.token = released.token
 """
-# What was handed over to the holder is everybody's again, whether it is among these or still waits.
-RELEASE_ALL = (
-    _RELEASE_HELD.replace("{which}", "model_id = ANY(%(models)s)")
-    .replace("lease_expires_at = NULL\n", "lease_expires_at = NULL, assigned_to = NULL, assigned_until = NULL\n")
-    .replace(
-        "WITH held",
-        """WITH handed AS (
-        UPDATE review_queueitem SET assigned_to = NULL, assigned_until = NULL
-        WHERE state = 'open' AND assigned_to = %(holder)s AND model_id = ANY(%(models)s)
-          AND lease_holder IS DISTINCT FROM %(holder)s
-    ),
-    held""",
-    )
-)
-RELEASE_MANY = _RELEASE_HELD.replace("{which}", "lease_token = ANY(%(tokens)s)")
 # The prediction before its items, in a decision, in undo and in withdrawal: one order, no deadlock.
 CLOSE = f"""
     WITH prediction AS MATERIALIZED (
@@ -154,6 +164,53 @@ FIRST_ANSWER = _EXPOSE.format(
     where="l.mode = 'blind_first' AND (l.first_answer IS NULL OR l.first_answer = %(label)s)",
 )
 REVEAL = _EXPOSE.format(set="", where="(l.mode = 'on_request' OR l.model_shown_at IS NOT NULL)")
+# An answer under a former lease is stored under a later one of the same item and holder: what was shown in between, or
+# before, adds up and nothing is taken away. A lease that was claimed only to carry the answer (``fresh``) put nothing
+# before anybody: of its own there is nothing to keep, and its mode is that of the screen on which the answer was given.
+# A first answer comes with the moment at which its own lease showed the model.
+INHERIT = """
+    WITH later AS (
+        SELECT l.token, CASE WHEN %(fresh)s THEN f.mode ELSE l.mode END AS mode,
+            CASE WHEN NOT %(fresh)s THEN l.model_shown_at END AS shown,
+            CASE WHEN NOT %(fresh)s THEN l.opened_at END AS opened
+        FROM review_lease l, review_lease f WHERE l.token = %(token)s AND f.token = %(former)s
+    ),
+    earlier AS (
+        SELECT e.* FROM review_lease e JOIN review_lease f ON f.item_id = e.item_id AND f.holder = e.holder
+        WHERE f.token = %(former)s AND e.claimed_at >= f.claimed_at AND e.token <> %(token)s
+    ),
+    before AS (
+        SELECT min(model_shown_at) AS shown, bool_or(explanation_shown) AS explained, min(opened_at) AS opened
+        FROM earlier
+    ),
+    first AS (
+        SELECT first_answer, first_answer_at, model_shown_at AS shown FROM earlier
+        WHERE first_answer IS NOT NULL ORDER BY first_answer_at LIMIT 1
+    )
+    UPDATE review_lease l
+    SET mode = later.mode, opened_at = least(later.opened, before.opened),
+        explanation_shown = l.explanation_shown AND NOT %(fresh)s OR before.explained,
+        first_answer = CASE WHEN later.mode = 'blind_first' THEN coalesce(l.first_answer, first.first_answer) END,
+        first_answer_at = CASE WHEN later.mode = 'blind_first'
+                               THEN coalesce(l.first_answer_at, first.first_answer_at) END,
+        model_shown_at = CASE
+            WHEN later.mode = 'blind' OR l.first_answer IS NOT NULL THEN later.shown
+            WHEN later.mode = 'blind_first' AND first.first_answer IS NOT NULL THEN first.shown
+            ELSE least(later.shown, before.shown) END
+    FROM later CROSS JOIN before LEFT JOIN first ON true
+    WHERE l.token = later.token
+"""
+
+
+def pass_on(
+    *, token: UUID, holder: str, ending: str, tier: int = 0, to: str | None = None, seconds: float | None = None
+) -> None:
+    """End the lease; its item is for that tier, or for one colleague for so many seconds. Conflict as ``refusal``."""
+    values: dict[str, Any] = {"token": token, "holder": holder, "ending": ending, "reason": "", "tier": tier, "to": to}
+    with connection.cursor() as cursor:
+        cursor.execute(_PASS_ON, {**values, "seconds": seconds})
+        if not cursor.rowcount:
+            raise refusal(token, holder)
 
 
 def find(token: UUID) -> Lease | None:
@@ -192,6 +249,6 @@ def refusal(token: UUID, holder: str) -> Conflict:
         return Conflict("the prediction was withdrawn", code="lease_lost")
     if lease.ending in ENDED:
         return Conflict(ENDED[lease.ending], code="lease_lost")
-    if item.lease_token in (None, token):
+    if item.lease_token in (None, token) or not seconds_left(item.lease_token):
         return Conflict("this lease has expired; claim again", code="lease_expired")
     return Conflict("this lease expired and somebody else has the item now", code="lease_lost")

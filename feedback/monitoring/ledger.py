@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from feedback.arrivals import arrivals_of
 from feedback.delays import Cohort, empirical, thinned
+from feedback.known_tables import count_unknown
 from feedback.monitoring import days
 from feedback.monitoring.agreement import reliability
 from feedback.monitoring.nonresponse import nonresponse
@@ -47,6 +48,7 @@ def delays(
     is a day ago by default.
     """
     now = now or timezone.now()
+    count_unknown()
     found, learned = waits(model, now=now, from_rows=from_rows), arrivals_of(model, now=now)
     outcomes = found.hop("occurred_to_outcome")
     return {

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from feedback.arrivals import Arrivals, arrivals_of
+from feedback.known_tables import count_unknown
 from feedback.monitoring import days
 from feedback.monitoring.cells import Chances
 from feedback.monitoring.parts import Part, between, chances_of, inside
@@ -80,6 +81,7 @@ def read(
     arrivals: Arrivals | None = None,
 ) -> Reading:
     """Read the predictions of [start, end). ``from_rows`` takes no stored sums, as a ``group`` cannot."""
+    count_unknown()
     arrivals = arrivals or arrivals_of(model, now=now)
     shape, low, high = Shape(model), _edge(start, -np.inf), _edge(end, np.inf)
     held = min(high, now.timestamp() - young(arrivals))

@@ -159,9 +159,11 @@ class QueueItem(models.Model):
                 condition=Q(state="open"),
                 name="item_claim_order",
             ),
-            # Audits have a share of the claims, the one due first before the others.
+            # Audits have a share of the claims, and gold items among them, the one due first before the others.
             models.Index(
-                fields=["queue", "due_at", "id"], condition=Q(state="open", kind="audit"), name="item_audits_due"
+                fields=["queue", "due_at", "id"],
+                condition=Q(state="open", kind__in=["audit", "gold"]),
+                name="item_audits_due",
             ),
             models.Index(fields=["hold_until"], condition=Q(state="open", hold_until__isnull=False), name="item_holds"),
             models.Index(

@@ -81,6 +81,9 @@ def stepped(
     RoutingControl.objects.filter(model=model).update(active=policy)
     known, line = _known(model, -(-each // len(people))), ReviewQueue.objects.get(slug=model.slug)
     sent = _send(model, positive)
+    # In the order of the rows, which ingestion sets.
+    order = np.argsort(sent)
+    sent, positive, true = [sent[place] for place in order], positive[order], true[order]
     truth = dict(zip(sent, true.tolist(), strict=True)) | known
     reviewers = Reviewers(people, copied, rng)
     # A known case waits for one person at a time, so that planting and answering take turns.

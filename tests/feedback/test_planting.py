@@ -166,6 +166,41 @@ def test_behind_a_gate_it_is_an_audit_all_the_same(cast: Cast) -> None:
     assert item.due_at is not None
 
 
+def test_behind_a_gate_it_waits_as_the_newest_audit_of_the_queue_does(cast: Cast) -> None:
+    known(cast, "k")
+    for name, priority, hours in (("old", 1, 9), ("new", 3, 6)):
+        audit = QueueItem.objects.get(prediction=drawn(cast, name, share=0.0).pk)
+        due = audit.enqueued_at + timedelta(hours=hours)
+        QueueItem.objects.filter(pk=audit.pk).update(priority=priority, due_at=due)
+    item = planting.plant_after(routing_id=drawn(cast, "a", review="gate").pk)
+    assert item is not None
+    item.refresh_from_db()
+    assert item.priority == 3
+    assert item.due_at - item.enqueued_at == pytest.approx(timedelta(hours=6), abs=timedelta(seconds=1))
+
+
+def test_behind_gates_that_never_end_it_is_claimed_in_the_share_of_audits(cast: Cast) -> None:
+    known(cast, "k")
+    for place in range(30):
+        gate = make_case(cast.model, f"g-{place}", review="gate")
+        gate.items.update(priority=9)
+    routing = drawn(cast, "a", review="gate")
+    gold_item = planting.plant_after(routing_id=routing.pk)
+    assert gold_item is not None
+    line, who = ReviewQueue.objects.get(slug="payments"), access.principal_of_user(cast.bob)
+    taken = [queue.claim(queue=line, models=[cast.model], holder=who.pseudonym)[0] for _ in range(10)]
+    assert gold_item in taken
+    # It takes no more than that share: the gates keep the rest.
+    assert sum(item.kind == "gate" for item in taken) == 9
+
+
+def test_every_gold_item_is_due_as_every_audit_is(cast: Cast) -> None:
+    asked = gold.ask(prediction=known(cast, "k"), actor="dana")
+    asked.refresh_from_db()
+    seconds = settings.REVIEWHUB["AUDIT_DUE_SECONDS"]
+    assert (asked.due_at - asked.enqueued_at).total_seconds() == pytest.approx(seconds, abs=5)
+
+
 def test_nobody_gets_a_gold_case_that_they_have_answered_nor_answers_one_again(cast: Cast) -> None:
     line, bob = ReviewQueue.objects.get(slug="payments"), access.principal_of_user(cast.bob)
     real = make_case(cast.model, "real", review="audit")
@@ -222,8 +257,8 @@ def test_gold_enters_no_figure_of_traffic(cast: Cast) -> None:
     labels.pull_all()
     assert Label.objects.get().selection == "gold"
     assert _figures(cast) == before
-    # The lease of a gold item is none of an audit, so audits keep their share of the claims.
-    assert not item.leases.get().audit
+    # It took of the share of audits, as it looks like one.
+    assert item.leases.get().audit
 
 
 def _figures(cast: Cast) -> Any:

@@ -174,7 +174,7 @@ def test_the_copied_history_is_the_table_of_the_page(live):
     assert [row["from"] for row in rows] == [point["from"].isoformat() for point in shown]
     assert [number(row["estimate"]) for row in rows] == [point["estimate"] for point in shown]
     assert [number(row["naive"]) for row in rows] == pytest.approx([point["naive"] for point in shown])
-    html = response.content.decode().partition('aria-label="Recall over time"')[2].partition("</table>")[0]
+    html = response.content.decode().partition('aria-label="Table of Recall over time"')[2].partition("</table>")[0]
     assert html.count("<tr><th") == len(rows) + 1
 
 

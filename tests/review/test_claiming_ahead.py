@@ -4,7 +4,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from models_registry import access
 from models_registry.errors import Conflict
@@ -198,6 +200,33 @@ def test_what_was_handed_to_somebody_who_lost_the_role_is_everybodys_again(cast:
     queue.release_all(holder="bob", models=[cast.model], reason="role revoked")
 
     assert [found.pk for found in take(cast)] == [item.pk]
+
+
+@pytest.mark.parametrize("ran_out", [False, True])
+def test_a_case_handed_to_somebody_who_took_it_and_lost_the_role_is_everybodys_again(cast: Cast, ran_out: bool) -> None:
+    item, other = make_item(cast.model, "p-1"), make_item(cast.model, "p-2")
+    hand_over(item, "bob")
+    hand_over(other, "carol")
+    [held] = take(cast, "bob")
+    if ran_out:
+        expire(item)
+
+    assert queue.release_all(holder="bob", models=[cast.model], reason="role revoked") == (not ran_out)
+
+    assert [found.pk for found in take(cast)] == [item.pk]
+    ending = "expired" if ran_out else "released"
+    assert Lease.objects.get(token=held.lease_token).ending == ending
+    other.refresh_from_db()
+    assert other.assigned_to == "carol"
+
+
+def test_what_a_person_was_handed_is_locked_in_the_order_of_all_leases(cast: Cast) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        queue.release_all(holder="bob", models=[cast.model], reason="role revoked")
+
+    [statement] = [query["sql"] for query in queries if "review_queueitem" in query["sql"]]
+    assert statement.count("UPDATE review_queueitem") == 1
+    assert "assigned_to = 'bob'" in statement.split("ORDER BY id FOR UPDATE")[0]
 
 
 def test_a_case_whose_colleague_never_came_is_everybodys_again(cast: Cast) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.test import Client
+from django.test.client import MULTIPART_CONTENT
 
 from feedback import labels
 from feedback.models import OutcomeEvent
@@ -36,6 +37,9 @@ MODEL_MARKS = (
 COLLEAGUE_MARKS = ("RATIONALE-MARK", "OUTCOME-MARK")
 # Ways that only change something, or that need an object which the world does not have.
 NOT_LOOKED_AT = ("sign-out/", "static", "models/<slug:slug>/versions/<str:version>/promote/")
+
+# Ways that may end the lease.
+ENDS = ("release/", "escalate/", "hand-over/", "skip/", "give-back/")
 
 
 @dataclass
@@ -70,7 +74,7 @@ def make(cast: Cast, mode: str, kind: str = "gate") -> World:
     _answer(item, bob, "RATIONALE-MARK")
     _told(found, cast, "OUTCOME-MARK")
     labels.pull(limit=10 * AROUND)
-    client = Client(raise_request_exception=False)
+    client = Client()
     client.force_login(cast.alice)
     return World(second, bob, alice, client)
 
@@ -105,7 +109,7 @@ def _told(prediction: Prediction, cast: Cast, source: str) -> None:
 def answers(world: World, token: Any = None) -> dict[str, str]:
     """Everything that Alice can get, by its address, as text."""
     found: dict[str, str] = {}
-    for route, view in routes():
+    for route, _ in routes():
         if route.startswith(NOT_LOOKED_AT):
             continue
         for address in _addresses(route, world, token):
@@ -113,7 +117,21 @@ def answers(world: World, token: Any = None) -> dict[str, str]:
                 answer = world.client.get(address, headers={"Accept": accept})
                 body = b"".join(answer) if answer.streaming else answer.content
                 found[f"GET {address} as {accept} {answer.status_code}"] = body.decode(errors="replace")
-        del view
+    return found
+
+
+def posted(world: World, token: Any) -> dict[str, str]:
+    """What Alice is told when she posts nothing but her lease wherever something can be posted, the ends of it last."""
+    found: dict[str, str] = {}
+    ways = [(route, address) for route, _ in routes() for address in _addresses(route, world, token)]
+    for route, address in sorted(ways, key=lambda way: way[0].endswith(ENDS)):
+        if route.startswith(NOT_LOOKED_AT):
+            continue
+        api = route.startswith("api/")
+        body, kind = ({}, "application/json") if api else ({"token": str(token)}, MULTIPART_CONTENT)
+        answer = world.client.post(address, body, kind, follow=not api)
+        text = b"".join(answer) if answer.streaming else answer.content
+        found[f"POST {address} {answer.status_code}"] = text.decode(errors="replace")
     return found
 
 

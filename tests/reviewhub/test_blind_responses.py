@@ -11,7 +11,7 @@ from models_registry import access
 from review import decisions, exposure, queue
 from review.models import CaseView, QueueItem
 from tests.conftest import Cast
-from tests.reviewhub.blind_world import AROUND, COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make
+from tests.reviewhub.blind_world import AROUND, COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make, posted
 
 API = "/api/v1"
 ALL = (*MODEL_MARKS, *COLLEAGUE_MARKS)
@@ -47,6 +47,14 @@ def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode
     after = answers(world)
     told = {mark for _, mark in leaks(after, ALL)}
     assert told >= {"0.8713579", "0.4531977", "reason_of_mark", "RATIONALE-MARK"}
+
+
+def test_nothing_that_is_posted_is_answered_with_what_is_hidden(cast: Cast):
+    world = make(cast, "blind")
+    token = claim(world).json()["item"]["lease"]["token"]
+    told = posted(world, token)
+    assert leaks(told, ALL) == set()
+    assert len([address for address in told if address.endswith(" 200")]) > 10
 
 
 def test_the_first_answer_tells_of_the_model_and_not_of_the_colleague(cast: Cast):

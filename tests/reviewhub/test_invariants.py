@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -14,10 +15,11 @@ from django.db import connection
 
 from feedback import labels
 from models_registry import access
-from review import decisions, queue, routing, sightings
+from review import adjudication, decisions, queue, routing, sightings
 from review.models import CaseView, Lease, Prediction, PredictionPayload, QueueItem, ReviewDecision, ReviewQueue
 from reviewhub.invariants import INVARIANTS, check_all
 from tests.conftest import Cast
+from tests.review.overlapping import asked, make_overlap, say
 from tests.review.received import receive
 
 GATE_ALL = {"review": [{"name": "all", "when": {"field": "confidence", "gte": 0}, "p": 1.0, "kind": "gate"}]}
@@ -109,6 +111,37 @@ def test_a_label_that_outlived_its_undone_decision_is_caught(decided: ReviewDeci
 def test_history_without_its_guard_is_caught(db: None):
     run("ALTER TABLE review_reviewdecision DISABLE TRIGGER review_reviewdecision_append_only")
     assert broken() == {"I-14"}
+
+
+def test_a_majority_that_decides_over_who_said_otherwise_is_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adjudication, "settled_by", lambda answers: answers[-1])
+    make_overlap(cast.model)
+    say(cast.model, cast.alice, "fraud")
+    say(cast.model, cast.bob, "ok")
+    labels.pull(limit=10)
+    assert "I-18" in broken()
+
+
+def test_answers_that_are_equal_and_adjudicated_all_the_same_are_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adjudication, "settled_by", lambda answers: None)
+    make_overlap(cast.model)
+    say(cast.model, cast.alice, "fraud")
+    say(cast.model, cast.bob, "fraud")
+    assert "I-18" in broken()
+
+
+def test_an_adjudicator_who_gave_one_of_the_answers_is_caught_without_the_trigger(cast: Cast):
+    prediction = make_overlap(cast.model)
+    say(cast.model, cast.alice, "fraud")
+    own = say(cast.model, cast.erin, "ok")
+    run("ALTER TABLE review_reviewdecision DISABLE TRIGGER review_reviewdecision_one_answer")
+    item = asked(prediction)
+    held = item.leases.create(token=uuid4(), holder=own.reviewer, expires_at=own.decided_at + timedelta(hours=1))
+    ReviewDecision.objects.create(
+        item=item, prediction=prediction, model=cast.model, definition=own.definition, lease=held,
+        reviewer=own.reviewer, label="ok",
+    )  # fmt: skip
+    assert "I-18" in broken()
 
 
 def test_a_decision_that_forgets_what_was_shown_is_caught(cast: Cast, monkeypatch: pytest.MonkeyPatch):
