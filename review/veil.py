@@ -95,7 +95,7 @@ def veils(principal: Principal, predictions: Iterable[Prediction]) -> dict[int, 
         elif item.prediction_id not in answered:
             found[item.prediction_id] |= of_item(item, None)
     waiting = [row for row in bound if row.status == Prediction.Status.RECEIVED]
-    may_hide = _hiding_models({row.model_id for row in waiting}) if waiting else set()
+    may_hide = hiding_models({row.model_id for row in waiting}) if waiting else set()
     return found | {row.pk: UNROUTED for row in waiting if row.model_id in may_hide}
 
 
@@ -173,7 +173,7 @@ def _answered(principal: Principal, predictions: Collection[int]) -> set[int]:
     return set(given.exclude(Exists(undone)).values_list("prediction_id", flat=True))
 
 
-def _hiding_models(models: Collection[int]) -> set[int]:
+def hiding_models(models: Collection[int]) -> set[int]:
     """Those of the models whose next item may be a blind one: what is not routed yet is hidden with them."""
     hiding = ReviewQueue.objects.filter(models__in=models).exclude(mode=Mode.ASSISTED)
     found = set(hiding.values_list("models", flat=True))
