@@ -47,11 +47,11 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
         *_routing(_routed(shown, veil), hidden=veil.model),
         *_explanation(explained, shown.received_at if veil.gold else None),
         *reviewer_events.leases(prediction, viewer if veil.gold else None),
-        *reviewer_events.views(prediction, viewer if veil.gold else None),
+        *reviewer_events.views(prediction, viewer if veil.gold else None, veil.asked_at),
         *reviewer_events.decisions(prediction, veil, viewer),
     ]
-    if veil.gold and not veil.model:
-        told = redaction.told_of_audit(prediction)
+    if veil.gold and not (veil.model or veil.colleagues):
+        told = redaction.told_of_audit(prediction, veil)
         facts = [("by", told["by"]), ("label", told["label"])]
         events.append(Event(shown.received_at, "resolved", f"Resolved: {told['disposition']}", facts, tone="good"))
     if not veil.labels:

@@ -7,17 +7,17 @@ says that it tells nothing.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from review import context, sensitive
-from review.models import QueueItem, RoutingDecision
+from review.models import Prediction, RoutingControl, RoutingDecision
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from models_registry.access import Principal
-    from review.models import Prediction, Resolution, ReviewDecision
+    from review.models import ReviewDecision
     from review.veil import Veil
 
 # Of a prediction whose model is hidden: what the caller sent but for the scores, and where it stands.
@@ -38,14 +38,14 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
     if names:
         shown |= _masked(shown, names)
     if veil.gold:
-        shown |= _as_audit(shown, found)
+        shown |= _as_audit(shown, found, veil)
     if veil.draw:
         shown |= {"propensity": None, "draw": None}
     if veil.labels:
         shown["labels"] = []
     if veil.colleagues and shown["explanation"]:
         shown["explanation"] = {**shown["explanation"], "similar": []}
-    if veil.model or (veil.colleagues and shown["resolution"]["by"] == "person"):
+    if veil.model or (veil.resolution and shown["resolution"]["by"] == "person"):
         shown["resolution"] = _UNSAID
     if veil.model:
         kept = _WITHOUT_MODEL | ({"disposition"} if body["review"] == "gate" and not veil.gold else set())
@@ -53,17 +53,17 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
     return shown
 
 
-def resolution(body: dict[str, Any], found: Resolution, veil: Veil) -> dict[str, Any]:
+def resolution(body: dict[str, Any], veil: Veil) -> dict[str, Any]:
     """An entry of the feed as this viewer may see it."""
-    if veil.model or (veil.colleagues and body["by"] == "person"):
+    if veil.model or (veil.resolution and body["by"] == "person"):
         return {**body, **_UNSAID, "decision": None}
-    return {**body, "at": asked_at(found.prediction)} if veil.gold else body
+    return {**body, "at": veil.asked_at} if veil.gold else body
 
 
 def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:
-    """Those of the rows that the viewer may see, oldest first: only their own while colleagues are hidden."""
+    """Those of the rows that the viewer may see, oldest first: only their own while those of others are hidden."""
     ordered = sorted(rows, key=lambda row: row.pk)
-    if veil.colleagues:
+    if veil.others:
         return [row for row in ordered if viewer is not None and is_own(row, viewer)]
     return ordered
 
@@ -81,8 +81,8 @@ def row(found: Prediction, veil: Veil) -> Prediction:
     if veil.model:
         shown.predicted, shown.confidence, shown.scores = "", None, []  # type: ignore[assignment]
     if veil.gold:
-        shown.status = found.Status.ROUTED
-        shown.occurred_at = shown.received_at = asked_at(found)
+        shown.status = told_status(veil)
+        shown.occurred_at = shown.received_at = veil.asked_at  # type: ignore[assignment]
     return shown
 
 
@@ -93,8 +93,11 @@ def routing(found: RoutingDecision | None, veil: Veil) -> RoutingDecision | None
     shown = copy.copy(found)
     if veil.draw:
         shown.propensity = shown.draw = None  # type: ignore[assignment]
-    if veil.gold and found.review != RoutingDecision.Review.AUDIT:
-        shown.review, shown.reasons = RoutingDecision.Review.AUDIT, ["audit_floor"]
+    if veil.gold:
+        control = RoutingControl.objects.filter(model=found.model_id).select_related("active").first()
+        shown.policy = None if control is None else control.active
+        if found.review != RoutingDecision.Review.AUDIT:
+            shown.review, shown.reasons = RoutingDecision.Review.AUDIT, ["audit_floor"]
     return shown
 
 
@@ -108,19 +111,26 @@ def explanation(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return shown
 
 
-def asked_at(found: Prediction) -> datetime:
-    """When a gold item came to its queue: what stands in the place of the times of its prediction."""
-    item = found.items.filter(state=QueueItem.State.OPEN, kind=QueueItem.Kind.GOLD).order_by("-pk").first()
-    return found.received_at if item is None else item.enqueued_at
+def told_status(veil: Veil) -> str:
+    """The status of an audit in a gold item's place: decided by the viewer's own answer where that is enough."""
+    answered = veil.own is not None and not veil.own.abstained and not veil.several
+    return Prediction.Status.DECIDED if answered else Prediction.Status.ROUTED
 
 
-def told_of_audit(found: Prediction) -> dict[str, Any]:
-    """What the caller would have been told of the prediction by an audit's routing: a gold item's face."""
+def told_of_audit(found: Prediction, veil: Veil) -> dict[str, Any]:
+    """What the caller would have been told of the prediction, were a gold item the audit that it looks like.
+
+    By its routing, and once the viewer's own answer alone would decide it and differs, by that.
+    """
+    own = veil.own
+    if own is not None and told_status(veil) == Prediction.Status.DECIDED and own.label not in (None, found.predicted):
+        said = {"label": own.label, "disposition": found.model.disposition_for(str(own.label)), "by": "person"}
+        return {**said, "at": own.decided_at}
     routed = getattr(found, "routing", None)
     disposition = found.model.disposition_for(found.predicted) if routed is None else routed.disposition
     if disposition == RoutingDecision.Disposition.HOLD:
         disposition = found.model.disposition_for(found.predicted)
-    return {"label": found.predicted, "disposition": disposition, "by": "model"}
+    return {"label": found.predicted, "disposition": disposition, "by": "model", "at": veil.asked_at}
 
 
 def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -132,19 +142,20 @@ def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return shown
 
 
-def _as_audit(body: dict[str, Any], found: Prediction) -> dict[str, Any]:
-    """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it since."""
-    at = asked_at(found)
-    told = told_of_audit(found)
+def _as_audit(body: dict[str, Any], found: Prediction, veil: Veil) -> dict[str, Any]:
+    """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it but one's own."""
+    at, told = veil.asked_at, told_of_audit(found, replace(veil, own=None))
     explained = body.get("explanation")
+    routed = routing(getattr(found, "routing", None), veil)
     return {
         **dict.fromkeys(_TIMES, at),
-        "status": "routed",
+        "status": told_status(veil),
         "review": "audit",
         "reasons": body["reasons"] if body["review"] == "audit" else ["audit_floor"],
+        "policy": routed.policy.number if routed is not None and routed.policy else None,
         "explanation": explained and {**explained, "computed_at": at if explained["computed_at"] else None},
         "disposition": told["disposition"],
-        "resolution": {"state": "final", **told, "at": at},
+        "resolution": {"state": "final", **told_of_audit(found, veil)},
     }  # fmt: skip
 
 

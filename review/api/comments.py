@@ -43,8 +43,11 @@ class CommentList(APIView):
     def get(self, request: Request, pk: int) -> Response:
         principal = caller(request)
         prediction = _prediction(principal, pk)
-        hidden = veil(principal, prediction).colleagues
+        veiled = veil(principal, prediction)
+        hidden = veiled.colleagues
         rows = Comment.objects.filter(prediction=prediction)
+        # What was written of a gold item before it was asked tells its age.
+        rows = rows if veiled.asked_at is None else rows.filter(at__gte=veiled.asked_at)
         return listing(self, request, rows, lambda row: comment_body(row, principal.pseudonym, hidden=hidden))
 
     @extend_schema(

@@ -42,7 +42,7 @@ def escalations(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "item": item,
-            "note": last.get(item.prediction_id),
+            "note": _note(item, last.get(item.prediction_id)),
             "hidden": veil[item.prediction_id].colleagues,
             "held": item.pk in live,
             "mine": item.pk in live and item.lease_holder == principal.pseudonym,
@@ -52,6 +52,12 @@ def escalations(request: HttpRequest) -> HttpResponse:
     lines = sorted({item.queue.slug for item in items})
     context = {"area": "queues", "rows": rows, "more": len(items) > SHOWN, "lines": lines}
     return render(request, "review/escalations.html", context)
+
+
+def _note(item: QueueItem, last: Comment | None) -> Comment | None:
+    """The note, but for one that would tell how old the case of a gold item is."""
+    old = last is not None and item.kind == QueueItem.Kind.GOLD and last.at < item.enqueued_at
+    return None if old else last
 
 
 @page

@@ -108,7 +108,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "polls": True,
         "tries": 1,
         "earlier": earlier(item.prediction, at.principal),
-        "written": comments.written(item.prediction, at.holder, own_alone=veil.colleagues),
+        "written": comments.written(item.prediction, at.holder, own_alone=veil.colleagues, since=veil.asked_at),
         "may_reveal": exposure.may_reveal(item.prediction, at.principal),
         "me": at.holder,
         "differing": None if veil.colleagues else adjudication.answers_of(item),

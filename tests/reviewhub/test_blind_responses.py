@@ -25,7 +25,7 @@ def claim(world: World) -> Any:
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("blind", "gate"), ("blind_first", "audit"), ("on_request", "audit")])
-def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode: str, kind: str):
+def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode: str, kind: str, settings: Any):
     world = make(cast, mode, kind)
     before = answers(world)
     assert leaks(before, ALL) == set()
@@ -40,6 +40,10 @@ def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode
     decided = world.client.post(f"{API}/leases/{token}/decide/", body, "application/json")
     assert decided.status_code == 200
     assert decided.json()["decision"]["model_shown_at"] is None
+    undoable = answers(world)
+    assert leaks(undoable, COLLEAGUE_MARKS) == set()
+    assert {mark for _, mark in leaks(undoable, MODEL_MARKS)} >= {"0.8713579", "0.4531977"}
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
     after = answers(world)
     told = {mark for _, mark in leaks(after, ALL)}
     assert told >= {"0.8713579", "0.4531977", "reason_of_mark", "RATIONALE-MARK"}
@@ -124,10 +128,11 @@ def test_a_reveal_is_asked_for_under_the_lease_and_recorded(cast: Cast):
     assert exposure.reveal(token=token, principal=world.alice).model_shown_at is not None
 
 
-def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
+def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast, settings: Any):
     """Bob has answered a case that is put to Alice as gold: nothing she gets tells that it is not new."""
     world = make(cast, "assisted", "audit")
     found = world.item.prediction
+    type(world.item.queue).objects.update(required_decisions=1)
     decisions.decide(token=claim(world).json()["item"]["lease"]["token"], principal=world.alice, label="ok")
     type(found).objects.filter(pk=found.pk).update(
         received_at="2020-02-02T02:02:02Z", occurred_at="2020-02-02T02:02:02Z"
@@ -160,5 +165,14 @@ def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
     assert world.bob.pseudonym not in shown[f"/predictions/{found.pk}/"]
     assert "the-case" not in shown["/predictions/"]
     [held] = queue.claim(queue=gold.queue, models=[cast.model], holder=carol.pseudonym, item=gold.pk)
-    decisions.decide(token=held.lease_token, principal=carol, label="ok")
-    assert world.client.get(f"{API}/predictions/{found.pk}/").json()["status"] == "decided"
+    made = decisions.decide(token=held.lease_token, principal=carol, label="ok")
+    told = world.client.get(f"{API}/predictions/{found.pk}/").json()
+    assert (told["status"], told["review"], told["labels"], told["hidden"]) == ("decided", "audit", [], ["colleagues"])
+    assert [row["id"] for row in told["decisions"]] == [str(made.pk)]
+    assert (told["resolution"]["by"], told["resolution"]["label"]) == ("person", "ok")
+    page = world.client.get(f"/predictions/{found.pk}/").content.decode()
+    assert leaks({"page": page}, marks) == set()
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
+    told = world.client.get(f"{API}/predictions/{found.pk}/").json()
+    assert len(told["decisions"]) == 3
+    assert told["labels"] != []
