@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.db.models import F, Q
 
 from review.models import Mode, Prediction, QueueItem, RoutingControl
-from review.veil import hiding_models, reviewed_models
+from review.veil import has_fresh, hiding_models, reviewed_models
 
 if TYPE_CHECKING:
     from models_registry.access import Principal
@@ -33,6 +33,8 @@ def withheld(viewer: Principal, model: RegisteredModel) -> bool:
         # Any of them may be gold to the viewer, and whether one is must not be told by this.
         hides |= Q(kind=QueueItem.Kind.AUDIT)
     if QueueItem.objects.open().filter(hides, queue__in=model.queues.all(), model=model).exists():
+        return True
+    if has_fresh(viewer, model):
         return True
     waiting = Prediction.objects.filter(model=model, status=Prediction.Status.RECEIVED)
     return bool(hiding_models({model.pk})) and waiting.exists()
