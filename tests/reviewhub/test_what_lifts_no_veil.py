@@ -1,4 +1,4 @@
-"""Passing a case on, or saying that one cannot tell, is no answer; and the times of a known case are those of a case."""
+"""What an escalated case, an abstention and a comment beside an adjudication must not tell before the own answer."""
 
 from __future__ import annotations
 
