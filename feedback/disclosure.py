@@ -10,8 +10,8 @@ from models_registry.errors import Forbidden
 from models_registry.ledger import record
 from models_registry.models import DataContract, ModelVersion
 from review import sensitive, sightings
-from review.models import CaseView, Prediction, QueueItem
-from review.veil import reviewed_models, veils
+from review.models import CaseView, Prediction
+from review.veil import may_be_veiled, reviewed_models, veils
 
 if TYPE_CHECKING:
     from models_registry.access import Principal
@@ -23,7 +23,7 @@ BLOCK = 500
 def visible(ids: Iterable[int], viewer: Principal) -> set[int]:
     """Those of the predictions about which the viewer may be told what people or the model answered."""
     wanted = set(ids)
-    waiting = Prediction.objects.filter(pk__in=wanted, items__state=QueueItem.State.OPEN).distinct()
+    waiting = may_be_veiled(Prediction.objects.filter(pk__in=wanted), viewer)
     return wanted - {pk for pk, veil in veils(viewer, waiting).items() if veil.labels}
 
 
@@ -34,7 +34,7 @@ def exported(rows: Iterator[dict[str, Any]], viewer: Principal) -> Iterator[dict
     """
     while block := list(islice(rows, BLOCK)):
         ids = {int(row["prediction_id"]) for row in block}
-        waiting = Prediction.objects.filter(pk__in=ids, items__state=QueueItem.State.OPEN).distinct()
+        waiting = may_be_veiled(Prediction.objects.filter(pk__in=ids), viewer)
         found = sightings.looked_at(waiting, viewer, CaseView.Where.EXPORT)
         hidden = {str(pk) for pk, veil in found.items() if veil.labels}
         yield from (row for row in block if str(row["prediction_id"]) not in hidden)
@@ -74,9 +74,8 @@ def give_file(*, model: RegisteredModel, snapshot: int, last_label: int, viewer:
         detail = {"snapshot": snapshot, "sensitive": sorted(names)}
         record(actor=viewer.name, action="snapshot.fetched", subject=str(snapshot), model=model, detail=detail)
     if model.pk in reviewed_models(viewer):
-        waiting = Prediction.objects.filter(
-            model=model, labels__id__lte=last_label, items__state=QueueItem.State.OPEN
-        ).distinct()
+        labelled = Prediction.objects.filter(model=model, labels__id__lte=last_label).distinct()
+        waiting = may_be_veiled(labelled, viewer)
         whats = [CaseView.What.MODEL, CaseView.What.COLLEAGUES]
         ids = list(waiting.values_list("pk", flat=True))
         sightings.write(ids, viewer=viewer.pseudonym, whats=whats, where=CaseView.Where.EXPORT, once=True)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -43,7 +44,8 @@ _ANSWERS = """
         SELECT d.reviewer, d.label, d.first_answer, d.claimed_at, d.user_id,
                coalesce(d.model_shown_at, e.model_shown_at) AS model_shown_at, e.mode
         FROM review_reviewdecision d JOIN review_lease e ON e.token = d.lease_id
-        WHERE d.item_id = n.id AND d.kind = 'decision' AND NOT d.abstained ORDER BY d.id LIMIT 1
+        WHERE d.item_id = n.id AND d.kind = 'decision' AND NOT d.abstained AND d.decided_at <= %(final)s
+        ORDER BY d.id LIMIT 1
     ) said ON true
     LEFT JOIN LATERAL (
         SELECT value FROM feedback_label l
@@ -127,6 +129,8 @@ def answers_of(
         "start": start or end - timedelta(days=DAYS),
         "end": end,
         "newest": newest,
+        # A count that moves with an answer tells whether it was gold: those that can be undone are not counted yet.
+        "final": timezone.now() - timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"]),
     }
     count_unknown()
     with connection.cursor() as cursor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -15,8 +16,9 @@ from models_registry import access
 from models_registry.models import RegisteredModel
 
 DAYS = 90
-# Fewer gold answers than this would tell which case was one.
-FEWEST_GOLD = 10
+# Fewer gold answers than this would tell which case was one, and so would a figure that moves with each: of the oldest
+# answers that cannot be undone any more so many are counted as make whole steps.
+STEP_OF_GOLD = 10
 
 _COUNTS = """
     SELECT d.model_id, count(*) FILTER (WHERE d.kind = 'decision'), count(*) FILTER (WHERE d.abstained),
@@ -24,14 +26,14 @@ _COUNTS = """
            percentile_cont(0.5) WITHIN GROUP (ORDER BY
                coalesce(d.seconds_active, EXTRACT(EPOCH FROM d.decided_at - coalesce(e.opened_at, d.claimed_at))))
                FILTER (WHERE d.kind = 'decision'),
-           count(*) FILTER (WHERE gold.label IS NOT NULL), count(*) FILTER (WHERE gold.label = gold.value)
+           array_agg(gold.label = gold.value ORDER BY d.id) FILTER (WHERE gold.label IS NOT NULL)
     FROM review_reviewdecision d
     LEFT JOIN review_lease e ON e.token = d.lease_id
     LEFT JOIN review_reviewdecision gone ON gone.supersedes_id = d.id
     LEFT JOIN LATERAL (
         SELECT d.label, g.value FROM review_queueitem i JOIN feedback_goldtruth g ON g.prediction_id = i.prediction_id
         WHERE i.id = d.item_id AND i.kind = 'gold' AND gone.id IS NULL AND d.label IS NOT NULL
-          AND g.set_by <> %(name)s
+          AND g.set_by <> %(name)s AND d.decided_at <= %(final)s
     ) gold ON true
     WHERE d.reviewer = %(reviewer)s AND d.decided_at >= %(start)s AND d.decided_at <= %(now)s
     GROUP BY d.model_id
@@ -47,7 +49,8 @@ def own_figures(*, principal: access.Principal, now: datetime | None = None) -> 
     """The last 90 days of one person, by model in alphabetical order; models they may no longer read are left out."""
     now = now or timezone.now()
     start = now - timedelta(days=DAYS)
-    values = {"reviewer": principal.pseudonym, "name": principal.name, "start": start, "now": now}
+    final = now - timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"])
+    values = {"reviewer": principal.pseudonym, "name": principal.name, "start": start, "now": now, "final": final}
     counts = {row[0]: row[1:] for row in _rows(_COUNTS, values)}
     models = principal.models("read").filter(pk__in=counts).order_by("slug")
     return {
@@ -58,18 +61,18 @@ def own_figures(*, principal: access.Principal, now: datetime | None = None) -> 
 
 
 def _of_model(model: RegisteredModel, pseudonym: str, counts: tuple[Any, ...], start: datetime) -> dict[str, Any]:
-    made, abstained, undone, seconds, gold, right = counts
+    made, abstained, undone, seconds, known = counts
+    counted = (known or [])[: len(known or []) // STEP_OF_GOLD * STEP_OF_GOLD]
+    gold, right = len(counted), sum(counted)
     rows = reliance(model=model, start=start)["reviewers"]
     signal: Signal | None = signals(model).get(pseudonym)
-    enough = gold >= FEWEST_GOLD
-    known = rate(right, gold) if enough else rate(0, 0)
     return {
         "model": model,
         "decisions": made,
         "abstained": {"n": made, "k": abstained, **rate(abstained, made)},
         "undone": {"n": made, "k": undone, **rate(undone, made)},
         "seconds": None if seconds is None else float(seconds),
-        "gold": {"n": gold if enough else None, "k": right if enough else None, **known},
+        "gold": {"n": gold or None, "k": right if gold else None, **rate(right, gold)},
         "reliance": next((row for row in rows if row["reviewer"] == pseudonym), None),
         "signal": signal if signal is not None and signal.alarm else None,
     }

@@ -52,12 +52,10 @@ ENDINGS: dict[str | None, str] = {
 
 def leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
     leases = Lease.objects.filter(item__prediction=prediction).order_by("claimed_at")
-    for lease in (
-        leases if only is None else leases.filter(item__state="open", item__kind="gold", holder=only.pseudonym)
-    ):
+    for lease in leases if only is None else leases.filter(item__kind="gold", holder=only.pseudonym):
         facts = [("mode", Mode(lease.mode).label)]
         yield Event(lease.claimed_at, "claimed", "Claimed", facts, who=lease.holder, tone="person")
-        if lease.first_answer_at is not None and only is None:
+        if lease.first_answer_at is not None:
             title = "First answer, before the model was shown"
             yield Event(lease.first_answer_at, "first", title, who=lease.holder, tone="person")
         if lease.model_shown_at is not None and lease.mode != Mode.ASSISTED:
@@ -67,11 +65,11 @@ def leases(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
             yield Event(ended, "released", ENDINGS[lease.ending], note=lease.reason, who=lease.holder, tone="person")
 
 
-def views(prediction: Prediction, only: Principal | None) -> Iterator[Event]:
+def views(prediction: Prediction, only: Principal | None, since: datetime | None) -> Iterator[Event]:
     """Who saw it beside any lease: of a viewer's sights of one kind the first, as they may look often."""
     views = CaseView.objects.filter(prediction=prediction)
     if only is not None:
-        views = views.filter(viewer=only.pseudonym, at__gte=redaction.asked_at(prediction))
+        views = views.filter(viewer=only.pseudonym, at__gte=since)
     first = views.values("viewer", "what", "where", "detail").annotate(first=Min("at"), times=Count("pk"))
     told: dict[tuple[str, str], Event] = {}
     for row in first.order_by("first")[:MAX_VIEWS]:

@@ -14,6 +14,7 @@ from review.models import Comment, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from models_registry.access import Principal
 
@@ -62,9 +63,10 @@ def flagged(predictions: Iterable[int]) -> set[int]:
     return set(Comment.objects.filter(pk__in=newest, kind=Comment.Kind.FLAG).values_list("prediction", flat=True))
 
 
-def written(prediction: Prediction, viewer: str, *, own_alone: bool) -> Written:
-    """What the viewer may read of what was written; ``own_alone`` leaves out what others wrote."""
+def written(prediction: Prediction, viewer: str, *, own_alone: bool, since: datetime | None = None) -> Written:
+    """What the viewer may read of what was written, ``since`` then; ``own_alone`` leaves out what others wrote."""
     rows = Comment.objects.filter(prediction=prediction).order_by("-id")
+    rows = rows if since is None else rows.filter(at__gte=since)
     mine = rows.filter(author=viewer)
     last_flag = mine.filter(kind__in=FLAGS).first()
     readable = list((mine if own_alone else rows).exclude(kind=Comment.Kind.UNFLAG)[:MOST_SHOWN])[::-1]

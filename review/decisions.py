@@ -80,7 +80,8 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
     """Take a decision back within UNDO_SECONDS: a new row that supersedes it; the item opens again.
 
     One's own decisions; leads and owners may take back any. Safe to repeat. Conflict ``undo_window_closed``,
-    ``already_undone``, ``superseded`` or ``withdrawn``; while a hold's decision is undone it is pending again.
+    ``answers_seen``, ``already_undone``, ``superseded`` or ``withdrawn``; while a hold's decision is undone it is
+    pending again.
     """
     model = decision.model
     principal.require("review", model)
@@ -94,7 +95,7 @@ def undo(*, decision: ReviewDecision, principal: access.Principal) -> ReviewDeci
         later = ReviewDecision.objects.filter(supersedes=decision).first()
         if later is not None:
             return _undone_before(later, principal)
-        _refuse_undo(decision, item)
+        _refuse_undo(decision, item, principal)
         settling.refuse_undo(decision, prediction)
         undone = ReviewDecision.objects.create(
             item=item, prediction=prediction, model=model, kind=ReviewDecision.Kind.UNDO, supersedes=decision,
@@ -172,7 +173,7 @@ def _refuse_second_answer(earlier: Sequence[ReviewDecision], reviewer: Reviewer)
         raise Conflict(f"{reviewer.pseudonym} has answered this prediction already", code="already_decided")
 
 
-def _refuse_undo(decision: ReviewDecision, item: QueueItem) -> None:
+def _refuse_undo(decision: ReviewDecision, item: QueueItem, principal: access.Principal) -> None:
     if item.state == QueueItem.State.WITHDRAWN:
         raise Conflict("the prediction was withdrawn", code="withdrawn")
     window = timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"])
@@ -180,6 +181,10 @@ def _refuse_undo(decision: ReviewDecision, item: QueueItem) -> None:
     if not fresh.exists():
         minutes = settings.REVIEWHUB["UNDO_SECONDS"] // 60
         raise Conflict(f"a decision can be undone for {minutes} minutes", code="undo_window_closed")
+    alone = item.kind != QueueItem.Kind.GOLD and item.required == 1
+    if not alone and _own(decision, principal) and sightings.saw_others(decision):
+        message = "you have seen what others answered to this case since, as in a file that you fetched"
+        raise Conflict(message, code="answers_seen")
 
 
 def _undone_before(later: ReviewDecision, principal: access.Principal) -> ReviewDecision:

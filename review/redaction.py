@@ -7,17 +7,18 @@ says that it tells nothing.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from review import context, sensitive
-from review.models import QueueItem, RoutingDecision
+from review.models import Prediction, RoutingControl, RoutingDecision
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from models_registry.access import Principal
-    from review.models import Prediction, Resolution, ReviewDecision
+    from review.models import Resolution, ReviewDecision
     from review.veil import Veil
 
 # Of a prediction whose model is hidden: what the caller sent but for the scores, and where it stands.
@@ -27,8 +28,8 @@ _WITHOUT_MODEL = frozenset({
     "features", "value", "groups", "context",
 })  # fmt: skip
 _UNSAID: dict[str, Any] = {"state": None, "label": None, "disposition": None, "by": None, "at": None}
-# Every time that would tell a gold item's age.
-_TIMES = ("occurred_at", "received_at", "routed_at")
+# What an audit's routing brings comes within so long; what took longer of a gold item's case was no part of it.
+_SOON = timedelta(minutes=1)
 
 
 def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Principal | None) -> dict[str, Any]:
@@ -38,14 +39,14 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
     if names:
         shown |= _masked(shown, names)
     if veil.gold:
-        shown |= _as_audit(shown, found)
+        shown |= _as_audit(shown, found, veil)
     if veil.draw:
         shown |= {"propensity": None, "draw": None}
     if veil.labels:
         shown["labels"] = []
     if veil.colleagues and shown["explanation"]:
         shown["explanation"] = {**shown["explanation"], "similar": []}
-    if veil.model or (veil.colleagues and shown["resolution"]["by"] == "person"):
+    if veil.model or (veil.resolution and shown["resolution"]["by"] == "person"):
         shown["resolution"] = _UNSAID
     if veil.model:
         kept = _WITHOUT_MODEL | ({"disposition"} if body["review"] == "gate" and not veil.gold else set())
@@ -55,15 +56,15 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
 
 def resolution(body: dict[str, Any], found: Resolution, veil: Veil) -> dict[str, Any]:
     """An entry of the feed as this viewer may see it."""
-    if veil.model or (veil.colleagues and body["by"] == "person"):
+    if veil.model or (veil.resolution and body["by"] == "person"):
         return {**body, **_UNSAID, "decision": None}
-    return {**body, "at": asked_at(found.prediction)} if veil.gold else body
+    return {**body, "at": _resolved_at(found.prediction, veil)} if veil.gold else body
 
 
 def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:
-    """Those of the rows that the viewer may see, oldest first: only their own while colleagues are hidden."""
+    """Those of the rows that the viewer may see, oldest first: only their own while those of others are hidden."""
     ordered = sorted(rows, key=lambda row: row.pk)
-    if veil.colleagues:
+    if veil.others:
         return [row for row in ordered if viewer is not None and is_own(row, viewer)]
     return ordered
 
@@ -81,8 +82,9 @@ def row(found: Prediction, veil: Veil) -> Prediction:
     if veil.model:
         shown.predicted, shown.confidence, shown.scores = "", None, []  # type: ignore[assignment]
     if veil.gold:
-        shown.status = found.Status.ROUTED
-        shown.occurred_at = shown.received_at = asked_at(found)
+        shown.status = told_status(veil)
+        moved = _moved(found, veil)
+        shown.occurred_at, shown.received_at = found.occurred_at + moved, found.received_at + moved
     return shown
 
 
@@ -93,8 +95,12 @@ def routing(found: RoutingDecision | None, veil: Veil) -> RoutingDecision | None
     shown = copy.copy(found)
     if veil.draw:
         shown.propensity = shown.draw = None  # type: ignore[assignment]
-    if veil.gold and found.review != RoutingDecision.Review.AUDIT:
-        shown.review, shown.reasons = RoutingDecision.Review.AUDIT, ["audit_floor"]
+    if veil.gold:
+        shown.routed_at = found.routed_at + _moved(found.prediction, veil)
+        control = RoutingControl.objects.filter(model=found.model_id).select_related("active").first()
+        shown.policy = None if control is None else control.active
+        if found.review != RoutingDecision.Review.AUDIT:
+            shown.review, shown.reasons = RoutingDecision.Review.AUDIT, ["audit_floor"]
     return shown
 
 
@@ -108,19 +114,62 @@ def explanation(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return shown
 
 
-def asked_at(found: Prediction) -> datetime:
-    """When a gold item came to its queue: what stands in the place of the times of its prediction."""
-    item = found.items.filter(state=QueueItem.State.OPEN, kind=QueueItem.Kind.GOLD).order_by("-pk").first()
-    return found.received_at if item is None else item.enqueued_at
+def told_status(veil: Veil) -> str:
+    """The status of an audit in a gold item's place: decided by the viewer's own answer where that is enough."""
+    answered = veil.own is not None and not veil.own.abstained and not veil.several
+    return Prediction.Status.DECIDED if answered else Prediction.Status.ROUTED
 
 
-def told_of_audit(found: Prediction) -> dict[str, Any]:
-    """What the caller would have been told of the prediction by an audit's routing: a gold item's face."""
+def told_of_audit(found: Prediction, veil: Veil) -> dict[str, Any]:
+    """What the caller would have been told of the prediction, were a gold item the audit that it looks like.
+
+    By its routing, and once the viewer's own answer alone would decide it and differs, by that.
+    """
+    own = veil.own
+    if own is not None and told_status(veil) == Prediction.Status.DECIDED and own.label not in (None, found.predicted):
+        said = {"label": own.label, "disposition": found.model.disposition_for(str(own.label)), "by": "person"}
+        return {**said, "at": own.decided_at}
     routed = getattr(found, "routing", None)
     disposition = found.model.disposition_for(found.predicted) if routed is None else routed.disposition
     if disposition == RoutingDecision.Disposition.HOLD:
         disposition = found.model.disposition_for(found.predicted)
-    return {"label": found.predicted, "disposition": disposition, "by": "model"}
+    return {"label": found.predicted, "disposition": disposition, "by": "model", "at": _resolved_at(found, veil)}
+
+
+def explained_at(found: Prediction, computed_at: datetime | None, veil: Veil) -> datetime | None:
+    """When a gold item's case would have been explained, were it the audit that it looks like."""
+    if computed_at is None or veil.asked_at is None or computed_at >= veil.asked_at:
+        return computed_at
+    return _after_routing(found, computed_at, veil)
+
+
+def _times(found: Prediction) -> dict[str, datetime | None]:
+    routed = getattr(found, "routing", None)
+    times = {"occurred_at": found.occurred_at, "received_at": found.received_at}
+    return {**times, "routed_at": routed and routed.routed_at}
+
+
+def _moved(found: Prediction, veil: Veil) -> timedelta:
+    """By how much all times of a gold item's case are told later: it was routed when it was asked, as an audit is.
+
+    One shift for all, so that they differ from each other as they did.
+    """
+    return (veil.asked_at or found.received_at) - (_times(found)["routed_at"] or found.received_at)
+
+
+def _resolved_at(found: Prediction, veil: Veil) -> datetime:
+    first = found.resolutions.order_by("id").first()
+    return _after_routing(found, found.received_at if first is None else first.at, veil)
+
+
+def _after_routing(found: Prediction, at: datetime, veil: Veil) -> datetime:
+    """The time, moved with all others; of what did not follow the routing at once a moment after it."""
+    routed_at = _times(found)["routed_at"] or found.received_at
+    gap = at - routed_at
+    if not timedelta(0) < gap <= _SOON:
+        # As long as routing is, within bounds: no two cases alike.
+        gap = min(max((routed_at - found.received_at) / 8, timedelta(milliseconds=3)), timedelta(seconds=2))
+    return routed_at + _moved(found, veil) + gap
 
 
 def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -132,19 +181,20 @@ def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return shown
 
 
-def _as_audit(body: dict[str, Any], found: Prediction) -> dict[str, Any]:
-    """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it since."""
-    at = asked_at(found)
-    told = told_of_audit(found)
+def _as_audit(body: dict[str, Any], found: Prediction, veil: Veil) -> dict[str, Any]:
+    """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it but one's own."""
+    moved, told = _moved(found, veil), told_of_audit(found, replace(veil, own=None))
     explained = body.get("explanation")
+    routed = routing(getattr(found, "routing", None), veil)
     return {
-        **dict.fromkeys(_TIMES, at),
-        "status": "routed",
+        **{name: found_at and found_at + moved for name, found_at in _times(found).items()},
+        "status": told_status(veil),
         "review": "audit",
         "reasons": body["reasons"] if body["review"] == "audit" else ["audit_floor"],
-        "explanation": explained and {**explained, "computed_at": at if explained["computed_at"] else None},
+        "policy": routed.policy.number if routed is not None and routed.policy else None,
+        "explanation": explained and {**explained, "computed_at": explained_at(found, explained["computed_at"], veil)},
         "disposition": told["disposition"],
-        "resolution": {"state": "final", **told, "at": at},
+        "resolution": {"state": "final", **told_of_audit(found, veil)},
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models_registry.access import Principal
-    from review.models import Prediction
+    from review.models import Prediction, ReviewDecision
 
 # The prediction is locked as a decision locks it, so that either the decision sees this row or the row is later
 # than the decision. With ``once`` only what this viewer never saw before is written: of the model's answer the
@@ -46,7 +46,7 @@ def opened(prediction: Prediction, viewer: Principal, where: str) -> Veil:
     if viewer.key is None or prediction.model_id in reviewed_models(viewer):
         whats = [CaseView.What.CASE]
         whats += [] if veil.model else [CaseView.What.MODEL]
-        whats += [CaseView.What.COLLEAGUES] if not veil.colleagues and _answered(prediction) else []
+        whats += [CaseView.What.COLLEAGUES] if not veil.others and _answered(prediction) else []
         write([prediction.pk], viewer=viewer.pseudonym, whats=whats, where=where)
     return veil
 
@@ -91,6 +91,12 @@ def first_of_model(prediction: int, viewers: Collection[str]) -> datetime | None
     leases = Lease.objects.filter(item__prediction=prediction, holder__in=viewers, model_shown_at__isnull=False)
     times = [views.aggregate(at=Min("at"))["at"], leases.aggregate(at=Min("model_shown_at"))["at"]]
     return min((at for at in times if at is not None), default=None)
+
+
+def saw_others(made: ReviewDecision) -> bool:
+    """Whether who gave the answer was shown since what others answered, so that another would not be their own."""
+    views = CaseView.objects.filter(prediction=made.prediction_id, viewer=made.reviewer, at__gt=made.decided_at)
+    return views.filter(what=CaseView.What.COLLEAGUES).exists()
 
 
 def _answered(prediction: Prediction) -> bool:

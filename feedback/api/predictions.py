@@ -20,7 +20,7 @@ from review.api import predictions as ingest_api
 from review.models import CaseView, Prediction
 from review.serializers import described, prediction_body
 from review.sightings import looked_at, opened
-from review.veil import Veil, veil, without_gold
+from review.veil import Veil, of_status, veil, without_gold
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -52,9 +52,13 @@ class PredictionList(ingest_api.PredictionList):
             fault = Fault("/status", "not_allowed", f"choose one of {', '.join(Prediction.Status.values)}")
             raise Invalid(fault.message, code="invalid_parameter", errors=[fault])
         principal = caller(request)
+        status = given.pop("status", None)
         rows = rows.filter(**given)
-        if "status" in given or not {"external_id", "entity_id"} & set(given):
+        if not {"external_id", "entity_id"} & set(given):
             rows = without_gold(rows, principal)
+            rows = rows if status is None else rows.filter(status=status)
+        elif status is not None:
+            rows = of_status(rows, status, principal)
         veils = dict[int, Veil]()
         return listing(
             self,

@@ -18,7 +18,7 @@ from review import exposure, redaction
 from review.cases import case
 from review.models import CaseView, Prediction, Resolution
 from review.sightings import looked_at, opened
-from review.veil import Veil, without_gold
+from review.veil import Veil, of_status, without_gold
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,13 +47,13 @@ def predictions(request: HttpRequest) -> HttpResponse:
     if slug:
         rows = rows.filter(model__slug=slug)
     if status in Prediction.Status.values:
-        rows = rows.filter(status=status)
+        rows = of_status(rows, status, principal) if query else rows.filter(status=status)
     if query:
         # NUL cannot be stored, so nothing carries it and PostgreSQL need not be asked.
         rows = rows.none() if "\0" in query else rows.filter(Q(external_id=query) | Q(entity_id=query))
     if before.isdecimal() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))
-    if status or not query:
+    if not query:
         rows = without_gold(rows, principal)
     found = list(rows[: PAGE + 1])
     if query and len(found) == 1 and not before:
@@ -119,7 +119,7 @@ def _page(
         "timeline": timeline(found, veil, principal),
         "resolution": _resolution(found, veil),
         "standing": labels.none() if veil.labels else labels,
-        "open_item": found.items.open().select_related("queue").first(),
+        "open_item": None if veil.gold and veil.own else found.items.open().select_related("queue").first(),
         "siblings": _listed(_siblings(found), principal),
         "known_case": _known_case(found, veil, principal),
         "may_reveal": exposure.may_reveal(found, principal),
@@ -138,9 +138,9 @@ def _known_case(found: Prediction, veil: Veil, principal: Principal) -> dict[str
 
 
 def _resolution(found: Prediction, veil: Veil) -> Resolution | dict[str, Any] | None:
-    if veil.gold and not veil.model:
-        return redaction.told_of_audit(found)
-    return None if veil.labels else found.resolutions.order_by("-id").first()
+    if veil.resolution:
+        return None
+    return redaction.told_of_audit(found, veil) if veil.gold else found.resolutions.order_by("-id").first()
 
 
 def _listed(rows: list[Prediction], principal: Principal) -> list[Prediction]:
@@ -152,7 +152,9 @@ def _listed(rows: list[Prediction], principal: Principal) -> list[Prediction]:
         if veils[row.pk].gold and hasattr(row, "routing"):
             one.routing = redaction.routing(row.routing, veils[row.pk])
         shown.append(one)
-    return shown
+    # By the times that are told: the ids of gold would put it among the old ones.
+    gold = any(veil.gold for veil in veils.values())
+    return sorted(shown, key=lambda one: one.received_at, reverse=True) if gold else shown
 
 
 def _siblings(prediction: Prediction) -> list[Prediction]:

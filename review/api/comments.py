@@ -35,6 +35,7 @@ class CommentList(APIView):
     """Comments, flags, and the notes of escalations and hand-overs, newest first.
 
     While your own answer is out, what others wrote comes without its text: it might tell theirs.
+    Who adjudicates is told no names.
     """
 
     scopes = {"get": ABILITIES, "post": "review"}
@@ -43,9 +44,16 @@ class CommentList(APIView):
     def get(self, request: Request, pk: int) -> Response:
         principal = caller(request)
         prediction = _prediction(principal, pk)
-        hidden = veil(principal, prediction).colleagues
+        veiled = veil(principal, prediction)
         rows = Comment.objects.filter(prediction=prediction)
-        return listing(self, request, rows, lambda row: comment_body(row, principal.pseudonym, hidden=hidden))
+        # What was written of a gold item before it was asked tells its age.
+        rows = rows if veiled.asked_at is None else rows.filter(at__gte=veiled.asked_at)
+        return listing(
+            self,
+            request,
+            rows,
+            lambda row: comment_body(row, principal.pseudonym, hidden=veiled.colleagues, nameless=veiled.names),
+        )
 
     @extend_schema(
         summary="Comment on a prediction",

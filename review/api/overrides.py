@@ -51,7 +51,7 @@ class OverrideList(APIView):
 
         def look(page: list[Override]) -> None:
             cases = [row.prediction for row in page if row.prediction is not None]
-            hidden.update(pk for pk, found in veils(principal, cases).items() if found.colleagues)
+            hidden.update(pk for pk, found in veils(principal, cases).items() if found.others)
 
         return listing(
             self, request, rows, lambda row: override_body(row, hidden=row.prediction_id in hidden), prepare=look

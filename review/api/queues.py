@@ -183,7 +183,9 @@ class Undo(APIView):
         responses={
             200: OpenApiResponse(DECISION_ANSWER, description="the undo, a decision row of kind undo"),
             403: OpenApiResponse(description="somebody else's decision, and not a lead or owner"),
-            409: OpenApiResponse(description="undo_window_closed, already_undone, superseded or withdrawn"),
+            409: OpenApiResponse(
+                description="undo_window_closed, answers_seen, already_undone, superseded or withdrawn"
+            ),
         },
     )
     def post(self, request: Request, pk: str) -> Response:

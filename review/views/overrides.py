@@ -49,7 +49,7 @@ def model_overrides(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "row": row,
             "when": json.dumps(row.when, ensure_ascii=False),
-            "hidden": row.prediction_id is not None and veil[row.prediction_id].colleagues,
+            "hidden": row.prediction_id is not None and veil[row.prediction_id].others,
         }
         for row in rows
     ]

@@ -68,7 +68,7 @@ def comment(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     if answer.status_code != HTTPStatus.OK:
         return answer
     hidden = veil.of_item(lease.item, lease)
-    written = comments.written(prediction, at.holder, own_alone=hidden.colleagues)
+    written = comments.written(prediction, at.holder, own_alone=hidden.colleagues, since=hidden.asked_at)
     context = {"queue": at.queue, "item": lease.item, "veil": hidden, "written": written, "me": at.holder}
     return render(request, "review/_comments.html", context)
 

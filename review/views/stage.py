@@ -20,6 +20,8 @@ from review import veil as veiling
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, ReviewerSettings, ReviewQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.http import HttpRequest
 
     from models_registry.access import Principal
@@ -111,7 +113,7 @@ def card(at: Desk, item: QueueItem, **more: Any) -> Context:
         "polls": True,
         "tries": 1,
         "earlier": earlier(item.prediction, at.principal),
-        "written": comments.written(item.prediction, at.holder, own_alone=veil.colleagues),
+        "written": comments.written(item.prediction, at.holder, own_alone=veil.colleagues, since=veil.asked_at),
         "may_reveal": exposure.may_reveal(item.prediction, at.principal),
         "me": at.holder,
         "differing": None if veil.colleagues else adjudication.answers_of(item),
@@ -229,7 +231,7 @@ def empty(at: Desk) -> Context:
         "emptiness": queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
         "newest": newest.first(),
         "elsewhere": _elsewhere(at),
-        "granting": _granting(at.models),
+        "granting": granted_by(at.models),
         "undoable": undoable(at),
         **summary(at),
     }
@@ -273,7 +275,7 @@ def _elsewhere(at: Desk) -> ReviewQueue | None:
     return best
 
 
-def _granting(models: list[RegisteredModel]) -> list[str]:
+def granted_by(models: Iterable[RegisteredModel | int]) -> list[str]:
     """Who can make somebody a lead of these models."""
     owners = Membership.objects.filter(model__in=models, role=Membership.Role.OWNER, user__is_active=True)
     return sorted({row.user.get_username() for row in owners.select_related("user")})[:3]

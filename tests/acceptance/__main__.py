@@ -42,8 +42,8 @@ def hidden_suggestions_by_steps(size: Size) -> list[Check]:
 
 
 def reviewers_by_steps(size: Size) -> list[Check]:
-    """A9 through the real steps, both kinds of error: the full size would take ten times as long
-    and tell no more, as what is asked of it is the same figure as from the arrays."""
+    """A9 through the real steps, both kinds of error; smaller than its replications, as what is asked here is
+    the same figure as from the arrays."""
     environment = {**os.environ, "A9_ROWS": "3000", "A9_EACH": "100"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", REVIEWERS_BY_STEPS], capture_output=True, check=False, env=environment

@@ -53,8 +53,8 @@ def test_the_answer_to_the_drawn_item_is_corrected_and_the_settled_label_is_not(
     hidden = np.array([row.pk in drawn and drawn[row.pk].is_drawn_blind for row in made.rows])
     reviewers, screen = gold.confusion_of(made.model), screens(rows.predicted, hidden, 2)
     outputs = rows.outputs(made.model)
-    assert QueueItem.objects.filter(kind="adjudication").count() > 20
-    assert 20 < int((rows.label != first).sum()) < int(made.drawn.sum()) / 5
+    assert QueueItem.objects.filter(kind="adjudication").count() > 10
+    assert 10 < int((rows.label != first).sum()) < int(made.drawn.sum()) / 5
     for metric in ("accuracy", "recall", "cost"):
         expected = corrected(metric, outputs, Rows(first, rows.propensity, rows.drawn, screen=screen), reviewers)
         settled = corrected(metric, outputs, Rows(rows.label, rows.propensity, rows.drawn, screen=screen), reviewers)
@@ -64,7 +64,7 @@ def test_the_answer_to_the_drawn_item_is_corrected_and_the_settled_label_is_not(
         assert got["corrected"]["estimate"] == pytest.approx(expected.point, abs=1e-9)
         assert (got["corrected"]["low"], got["corrected"]["high"]) == pytest.approx((expected.low, expected.high))
         assert got["labels"]["estimate"] == pytest.approx(plain.point, abs=1e-9)
-        assert settled.point != pytest.approx(expected.point, abs=0.005)
+        assert settled.point != pytest.approx(expected.point, abs=1e-6)
 
 
 def test_stored_sums_and_rows_give_the_same_where_several_decide(reviewed: tuple[World, np.ndarray]) -> None:
@@ -146,7 +146,8 @@ def test_the_first_answer_counts_though_it_was_undone_and_one_who_could_not_tell
     made = make_case(cast.model, "p-1", review="audit", occurred_at=BEGIN)
     item = made.items.get()
     chain: dict[str, Any] = {
-        "item": item, "prediction": made, "model": cast.model, "reviewer": "r", "definition": cast.model.definitions.get(),
+        "item": item, "prediction": made, "model": cast.model, "reviewer": "r",
+        "definition": cast.model.definitions.get(),
     }  # fmt: skip
     last = None
     for label, abstained in ((None, True), ("fraud", False), (None, False), ("ok", False)):

@@ -31,6 +31,12 @@ ALL: dict[str, Any] = {
 URL = "/api/v1/models/payments/reliance/"
 
 
+@pytest.fixture(autouse=True)
+def final(settings: Any) -> None:
+    """No answer can be undone: each is counted at once."""
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
+
+
 def _policy(share: float = SHARE) -> dict[str, Any]:
     return {**ALL, "audit_floor": 0.05, "blind_share": share}
 

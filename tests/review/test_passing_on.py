@@ -204,7 +204,7 @@ def test_comments_and_flags_are_kept_and_listed(cast: Cast) -> None:
     assert post(cast.dana, path, {"text": "x"}).status_code == 403
 
 
-def test_what_colleagues_wrote_is_hidden_while_ones_own_answer_is_out(cast: Cast) -> None:
+def test_what_colleagues_wrote_is_hidden_while_ones_own_answer_is_out(cast: Cast, settings: Any) -> None:
     prediction = make_overlap(cast.model)
     path = f"/predictions/{prediction.pk}/comments/"
     post(cast.alice, path, {"text": "surely fraud"})
@@ -215,6 +215,8 @@ def test_what_colleagues_wrote_is_hidden_while_ones_own_answer_is_out(cast: Cast
     assert seen(cast.bob) == [(None, True)]
     assert seen(cast.alice) == [("surely fraud", False)]
     say(cast.model, cast.bob, "ok")
+    assert seen(cast.bob) == [(None, True)]
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
     assert seen(cast.bob) == [("surely fraud", False)]
 
 

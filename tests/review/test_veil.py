@@ -65,7 +65,13 @@ def test_who_never_reviews_the_model_is_bound_by_nothing(cast: Cast, user: str):
     assert veil(person(getattr(cast, user)), item.prediction) == NOTHING
 
 
-def test_what_needs_no_person_or_has_one_s_answer_is_open(cast: Cast):
+@pytest.fixture
+def final(settings: Any) -> None:
+    """No answer can be undone, so each is final at once."""
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
+
+
+def test_what_needs_no_person_or_has_one_s_final_answer_is_open(cast: Cast, final: None):
     mode("blind")
     alice = person(cast.alice)
     assert veil(alice, make_prediction(cast.model, "free", status="routed")) == NOTHING
@@ -106,7 +112,7 @@ def test_where_more_than_one_decides_they_are_blind_to_each_other_in_every_mode(
     assert veil(person(cast.alice), item.prediction) == Veil(colleagues=True)
 
 
-def test_an_adjudicator_sees_both_answers_without_names(cast: Cast):
+def test_an_adjudicator_sees_both_answers_without_names(cast: Cast, final: None):
     item = make_item(cast.model, required=2)
     others = [item, second(item)]
     for one, user in zip(others, (cast.alice, cast.bob), strict=True):
@@ -117,24 +123,79 @@ def test_an_adjudicator_sees_both_answers_without_names(cast: Cast):
     assert veil(person(cast.alice), item.prediction) == NOTHING
 
 
-def test_an_escalated_case_is_veiled_for_leads_and_open_to_who_may_not_take_it(cast: Cast):
+def test_an_escalated_case_stays_veiled_for_all_because_it_can_come_back(cast: Cast):
     mode("blind")
     item = make_item(cast.model, tier=1)
+    assert veil(person(cast.erin), item.prediction).model
+    assert veil(person(cast.alice), item.prediction).model
+
+
+def test_an_adjudication_is_open_to_who_may_not_take_it(cast: Cast):
+    mode("blind")
+    item = make_item(cast.model, kind="adjudication", tier=1)
     assert veil(person(cast.erin), item.prediction).model
     assert veil(person(cast.alice), item.prediction) == NOTHING
 
 
-def test_a_gold_item_is_told_as_an_audit_and_kept_out_of_lists(cast: Cast):
+@pytest.mark.parametrize("name", ["blind", "assisted"])
+def test_while_an_answer_can_be_undone_only_the_model_is_shown_of_what_was_hidden(cast: Cast, settings: Any, name: str):
+    mode(name)
+    item, alice = make_item(cast.model, required=2), person(cast.alice)
+    second(item)
+    decisions.decide(token=claim(item, alice), principal=alice, label="ok")
+    assert veil(alice, item.prediction) == Veil(colleagues=True)
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
+    assert veil(alice, item.prediction) == NOTHING
+
+
+def test_an_abstention_that_can_be_undone_hides_the_same(cast: Cast):
+    item, alice = make_item(cast.model, required=2), person(cast.alice)
+    decisions.decide(token=claim(item, alice), principal=alice, abstain=True)
+    assert veil(alice, item.prediction) == Veil(colleagues=True)
+
+
+def test_what_one_person_decides_with_the_model_in_sight_is_open_at_once(cast: Cast):
+    item, alice = make_item(cast.model), person(cast.alice)
+    decisions.decide(token=claim(item, alice), principal=alice, label="ok")
+    assert veil(alice, item.prediction) == NOTHING
+
+
+@pytest.mark.parametrize("several", [1, 2])
+@pytest.mark.parametrize(("name", "label"), [("assisted", "ok"), ("blind", "fraud"), ("assisted", None)])
+def test_gold_and_audits_have_one_face_before_and_after_the_answer(
+    cast: Cast, name: str, label: str | None, several: int
+):
+    ReviewQueue.objects.filter(slug="payments").update(mode=name, required_decisions=several)
+    gold, audit = make_item(cast.model, kind="gold"), make_item(cast.model, "p-2", kind="audit", required=several)
+    alice, faces = person(cast.alice), []
+    for _ in range(2):
+        pair = [veil(alice, item.prediction) for item in (gold, audit)]
+        assert [found.gold for found in pair] == [True, False]
+        faces.append(pair)
+        assert pair[0].parts == pair[1].parts
+        assert pair[0].draw is pair[1].draw is True
+        assert pair[0].resolution == pair[1].resolution
+        if len(faces) == 1:
+            for item in (gold, audit):
+                answer: dict[str, Any] = {"abstain": True} if label is None else {"label": label}
+                decisions.decide(token=claim(item, alice), principal=alice, **answer)
+    assert all(found.labels for found in faces[1])
+
+
+def test_a_gold_item_is_told_as_an_audit_and_kept_out_of_lists(cast: Cast, settings: Any):
     gold = make_item(cast.model, kind="gold")
     audit = make_item(cast.model, "p-2", kind="audit")
     alice = person(cast.alice)
-    assert veil(alice, gold.prediction) == Veil(colleagues=True, draw=True, gold=True)
+    assert veil(alice, gold.prediction) == Veil(draw=True, gold=True)
     assert veil(alice, gold.prediction).parts == []
     assert veil(alice, audit.prediction) == Veil(draw=True)
     listed = without_gold(Prediction.objects.all(), alice)
     assert [row.pk for row in listed] == [audit.prediction_id]
     assert without_gold(Prediction.objects.all(), person(cast.dana)).count() == 2
     decisions.decide(token=claim(gold, alice), principal=alice, label="ok")
+    assert veil(alice, gold.prediction) == Veil(colleagues=True, draw=True, gold=True)
+    assert [row.pk for row in without_gold(Prediction.objects.all(), alice)] == [audit.prediction_id]
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
     assert (veil(alice, gold.prediction), without_gold(Prediction.objects.all(), alice).count()) == (NOTHING, 2)
 
 

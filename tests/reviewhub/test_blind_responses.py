@@ -9,7 +9,7 @@ import pytest
 
 from models_registry import access
 from review import decisions, exposure, queue
-from review.models import CaseView, QueueItem
+from review.models import CaseView, QueueItem, RoutingDecision
 from tests.conftest import Cast
 from tests.reviewhub.blind_world import AROUND, COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make, posted
 
@@ -25,7 +25,7 @@ def claim(world: World) -> Any:
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("blind", "gate"), ("blind_first", "audit"), ("on_request", "audit")])
-def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode: str, kind: str):
+def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode: str, kind: str, settings: Any):
     world = make(cast, mode, kind)
     before = answers(world)
     assert leaks(before, ALL) == set()
@@ -40,6 +40,10 @@ def test_nothing_is_told_before_the_own_answer_and_all_after_it(cast: Cast, mode
     decided = world.client.post(f"{API}/leases/{token}/decide/", body, "application/json")
     assert decided.status_code == 200
     assert decided.json()["decision"]["model_shown_at"] is None
+    undoable = answers(world)
+    assert leaks(undoable, COLLEAGUE_MARKS) == set()
+    assert {mark for _, mark in leaks(undoable, MODEL_MARKS)} >= {"0.8713579", "0.4531977"}
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
     after = answers(world)
     told = {mark for _, mark in leaks(after, ALL)}
     assert told >= {"0.8713579", "0.4531977", "reason_of_mark", "RATIONALE-MARK"}
@@ -124,14 +128,16 @@ def test_a_reveal_is_asked_for_under_the_lease_and_recorded(cast: Cast):
     assert exposure.reveal(token=token, principal=world.alice).model_shown_at is not None
 
 
-def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
+def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast, settings: Any):
     """Bob has answered a case that is put to Alice as gold: nothing she gets tells that it is not new."""
     world = make(cast, "assisted", "audit")
     found = world.item.prediction
+    type(world.item.queue).objects.update(required_decisions=1)
     decisions.decide(token=claim(world).json()["item"]["lease"]["token"], principal=world.alice, label="ok")
     type(found).objects.filter(pk=found.pk).update(
-        received_at="2020-02-02T02:02:02Z", occurred_at="2020-02-02T02:02:02Z"
+        received_at="2020-02-02T02:02:02.500Z", occurred_at="2020-02-02T02:02:01.500Z"
     )
+    RoutingDecision.objects.filter(prediction=found).update(routed_at="2020-02-02T02:02:03Z")
     gold = QueueItem.objects.create(
         prediction=found,
         model=cast.model,
@@ -147,7 +153,9 @@ def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
     told = world.client.get(f"{API}/predictions/{found.pk}/").json()
     assert (told["status"], told["review"], told["decisions"], told["labels"]) == ("routed", "audit", [], [])
     assert (told["resolution"]["by"], told["hidden"]) == ("model", [])
-    assert told["received_at"] == told["occurred_at"] == told["resolution"]["at"] == "2026-03-04T05:06:07Z"
+    times = [told[name] for name in ("occurred_at", "received_at", "routed_at")]
+    assert times == ["2026-03-04T05:06:05.500000Z", "2026-03-04T05:06:06.500000Z", "2026-03-04T05:06:07Z"]
+    assert "2026-03-04T05:06:07Z" < told["resolution"]["at"] < "2026-03-04T05:06:10Z"
     assert [told[name] for name in ("propensity", "draw")] == [None, None]
     marks = (*COLLEAGUE_MARKS, "2020-02", "2 February 2020", "2 Feb 2020")
     shown = {
@@ -160,5 +168,14 @@ def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast):
     assert world.bob.pseudonym not in shown[f"/predictions/{found.pk}/"]
     assert "the-case" not in shown["/predictions/"]
     [held] = queue.claim(queue=gold.queue, models=[cast.model], holder=carol.pseudonym, item=gold.pk)
-    decisions.decide(token=held.lease_token, principal=carol, label="ok")
-    assert world.client.get(f"{API}/predictions/{found.pk}/").json()["status"] == "decided"
+    made = decisions.decide(token=held.lease_token, principal=carol, label="ok")
+    told = world.client.get(f"{API}/predictions/{found.pk}/").json()
+    assert (told["status"], told["review"], told["labels"], told["hidden"]) == ("decided", "audit", [], ["colleagues"])
+    assert [row["id"] for row in told["decisions"]] == [str(made.pk)]
+    assert (told["resolution"]["by"], told["resolution"]["label"]) == ("person", "ok")
+    page = world.client.get(f"/predictions/{found.pk}/").content.decode()
+    assert leaks({"page": page}, marks) == set()
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
+    told = world.client.get(f"{API}/predictions/{found.pk}/").json()
+    assert len(told["decisions"]) == 3
+    assert told["labels"] != []

@@ -91,7 +91,13 @@ function paint(slot, { told = "" } = {}) {
 
 // The case counts as seen from here on.
 async function opened(slot) {
-  const answer = await post(`${slot.token}/open/`);
+  if (slot.opening) return;
+  slot.opening = true;
+  const { token } = slot;
+  const answer = await post(`${token}/open/`);
+  slot.opening = false;
+  if (slot.token !== token) { opened(slot); return; }
+  slot.unheard = answer.kind === "offline" || answer.kind === "broken";
   if (answer.kind === "ok") leases.show(slot, answer.body);
   else if (answer.kind === "signed-out") askToSignIn(answer);
   else if (answer.kind === "refused" && current === slot) {
@@ -196,6 +202,7 @@ function commit(answer, said) {
     token: slot.token, answer, said, note: noteOf(slot), codes, opened: slot.opened,
     seconds: (slot.activeMs / 1000).toFixed(1), first_input: slot.firstInput === null ? undefined : slot.firstInput.toFixed(2), input: how(),
   });
+  deck.worked(performance.now() - slot.paintedAt);
   slot.activeMs = 0;
   past.push({ slot, entry, answer, said });
   if (past.length > REMEMBERED) past.shift();
@@ -319,6 +326,7 @@ function skip() {
   if (!slot?.token) return;
   current = null;
   passOver([slot], "skipped");
+  deck.worked(performance.now() - slot.paintedAt);
   say("Skipped. Others see it first.");
   advance("Skipped.");
 }
@@ -616,6 +624,8 @@ async function takeNewer(token) {
   const answer = await post("cards/", { newer: token });
   const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
   if (!fresh) return say("The new one is not free.");
+  if (current?.token === fresh.token) return;
+  deck.slots = deck.slots.filter((slot) => slot.token !== fresh.token);
   if (current) deck.putBack(current);
   seize(`lease:${fresh.token}`);
   paint(fresh);
@@ -751,7 +761,7 @@ async function begin() {
   });
   const mine = (sessionStorage.getItem(`review-open:${root.dataset.slug}`) ?? "").split(",").filter(Boolean);
   const [answer] = await Promise.all([state(), outbox.load()]);
-  leases.watch({ current: () => (paused ? null : current), isCounted: () => !looking, deck, onOver: over, onGone: gone });
+  leases.watch({ current: () => (paused ? null : current), isCounted: () => !looking, deck, onOver: over, onGone: gone, onUnheard: opened });
   setInterval(poll, POLL_MS);
   if (answer.kind === "signed-out") askToSignIn(answer);
   // What is decided and not yet stored is not shown again.
