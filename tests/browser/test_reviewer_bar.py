@@ -81,7 +81,7 @@ def test_on_a_small_screen_undo_and_the_way_to_all_the_rest_are_always_in_view(s
     bar = page.locator(".bar").bounding_box()
     assert bar["height"] < 200
     for left in (0, 200, 2_000):
-        page.locator(".bar-acts").evaluate("(row, left) => { row.scrollLeft = left; }", left)
+        page.locator(".acts-row").evaluate("(row, left) => { row.scrollLeft = left; }", left)
         for act in ("undo", "more"):
             assert page.locator(f".bar [data-act={act}]").evaluate(IN_VIEW), (act, left)
     for button in page.locator(".bar button:visible").all():
