@@ -23,7 +23,7 @@ API = "/api/v1"
 # What any two cases differ in: their own names, ids, tokens and the moments at which things happened.
 OWN = re.compile(
     r"known-case|audit-case|csrf\w+\" value=\"\w+|[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+00:00)?"
-    r"|\d{1,2} \w+ \d{4}[^<\"]*|\d+ (seconds?|ms)( later)?|at once|nonce-[\w-]+|, ok(?=</span>)|"
+    r"|\d{1,2} \w+ \d{4}[^<\"]*|\d+ (seconds?|ms)( later)?|at once|nonce-[\w-]+|, ok(?=</span>)|(?<=mono\">)\d+|"
     r"[\"']\d+[\"']|/\d+/|after the prediction"
 )
 
@@ -82,7 +82,10 @@ def test_its_page_and_body_read_as_an_audit_s_before_and_after_the_answer(
     cast: Cast, pair: dict[str, QueueItem], client: Client, mode: str, label: str | None, several: int
 ) -> None:
     ReviewQueue.objects.update(mode=mode, required_decisions=several)
-    QueueItem.objects.filter(kind="audit").update(required=several)
+    pair["audit-case"].prediction.items.update(required=several)
+    if several > 1:
+        shared = {"prediction": pair["audit-case"].prediction, "model": cast.model, "queue": pair["audit-case"].queue}
+        QueueItem.objects.create(**shared, kind="audit", slot=2, required=several)
     client.force_login(cast.alice)
     for step in ("before", "after"):
         bodies = []
