@@ -82,7 +82,8 @@ def row(found: Prediction, veil: Veil) -> Prediction:
         shown.predicted, shown.confidence, shown.scores = "", None, []  # type: ignore[assignment]
     if veil.gold:
         shown.status = told_status(veil)
-        shown.occurred_at = shown.received_at = veil.asked_at  # type: ignore[assignment]
+        shown.received_at = veil.asked_at  # type: ignore[assignment]
+        shown.occurred_at = _occurred_at(found, veil)
     return shown
 
 
@@ -149,6 +150,7 @@ def _as_audit(body: dict[str, Any], found: Prediction, veil: Veil) -> dict[str, 
     routed = routing(getattr(found, "routing", None), veil)
     return {
         **dict.fromkeys(_TIMES, at),
+        "occurred_at": _occurred_at(found, veil),
         "status": told_status(veil),
         "review": "audit",
         "reasons": body["reasons"] if body["review"] == "audit" else ["audit_floor"],
@@ -157,6 +159,12 @@ def _as_audit(body: dict[str, Any], found: Prediction, veil: Veil) -> dict[str, 
         "disposition": told["disposition"],
         "resolution": {"state": "final", **told_of_audit(found, veil)},
     }  # fmt: skip
+
+
+def _occurred_at(found: Prediction, veil: Veil) -> Any:
+    """As long before a gold item was asked as its case occurred before it was received, as it is with any other."""
+    assert veil.asked_at is not None
+    return veil.asked_at - (found.received_at - found.occurred_at)
 
 
 def _blank(value: Any) -> Any:

@@ -78,7 +78,7 @@ def test_every_filter_finds_a_known_case_as_it_finds_an_audit(
 @pytest.mark.parametrize("several", [1, 2])
 @pytest.mark.parametrize("mode", Mode.values)
 @pytest.mark.parametrize("label", [None, "fraud", "ok"])
-def test_its_page_and_body_read_as_an_audit_s_before_and_after_the_answer(
+def test_its_body_reads_as_an_audit_s_before_and_after_the_answer(
     cast: Cast, pair: dict[str, QueueItem], client: Client, mode: str, label: str | None, several: int
 ) -> None:
     ReviewQueue.objects.update(mode=mode, required_decisions=several)
@@ -97,13 +97,8 @@ def test_its_page_and_body_read_as_an_audit_s_before_and_after_the_answer(
             # The rows of the fixture tell callers no label.
             if body["resolution"]["by"] == "model":
                 body["resolution"]["label"] = ""
-            page = client.get(f"/predictions/{item.prediction_id}/").content.decode()
-            assert page.count(name) > 0
-            main = page[page.index("<main") : page.index("</main>")]
-            bodies.append((OWN.sub("", str(body)), OWN.sub("", main)))
-        assert bodies[0][0] == bodies[1][0], step
-        if several == 1:
-            assert bodies[0][1] == bodies[1][1], step
+            bodies.append(OWN.sub("", str(body)))
+        assert bodies[0] == bodies[1], step
 
 
 def test_answer_look_undo_and_answer_again_teaches_nothing(cast: Cast, pair: dict[str, QueueItem], client: Client):
