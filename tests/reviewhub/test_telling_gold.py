@@ -13,7 +13,7 @@ from feedback import gold, labels
 from models_registry import access
 from models_registry.errors import Conflict
 from review import decisions, queue, sightings
-from review.models import Mode, QueueItem, ReviewQueue, RoutingControl
+from review.models import Mode, QueueItem, Resolution, ReviewQueue, RoutingControl
 from tests.conftest import Cast
 from tests.feedback.cases import decide as was_decided
 from tests.feedback.cases import make_case
@@ -42,6 +42,8 @@ def pair(cast: Cast) -> dict[str, QueueItem]:
         review="audit",
         routing={"policy": RoutingControl.objects.get(model=cast.model).active},
     )
+    # As routing tells it: with the label.
+    Resolution.objects.create(prediction=audit, model=cast.model, label="ok", disposition="proceed", by="model")
     return {"known-case": gold.ask(prediction=known, actor="erin"), "audit-case": audit.items.get()}
 
 
@@ -94,9 +96,6 @@ def test_its_body_reads_as_an_audit_s_before_and_after_the_answer(
                 answer(cast, QueueItem.objects.get(pk=item.pk), label)
             body = client.get(f"{API}/predictions/{item.prediction_id}/").json()
             body["decisions"] = [{**row, "id": 0, "model_shown_seconds": 0} for row in body["decisions"]]
-            # The rows of the fixture tell callers no label.
-            if body["resolution"]["by"] == "model":
-                body["resolution"]["label"] = ""
             bodies.append(OWN.sub("", str(body)))
         assert bodies[0] == bodies[1], step
 
