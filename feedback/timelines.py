@@ -44,8 +44,10 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
     explained = None if veil.model else getattr(prediction, "explanation", None)
     events = [
         *_arrival(shown, hidden=veil.model),
-        *_routing(_routed(shown, veil), hidden=veil.model),
-        *_explanation(explained, shown.received_at if veil.gold else None),
+        *_routing(redaction.routing(getattr(prediction, "routing", None), veil), hidden=veil.model),
+        *_explanation(
+            explained, redaction.explained_at(prediction, explained.computed_at, veil) if explained else None
+        ),
         *reviewer_events.leases(prediction, viewer if veil.gold else None),
         *reviewer_events.views(prediction, viewer if veil.gold else None, veil.asked_at),
         *reviewer_events.decisions(prediction, veil, viewer),
@@ -53,7 +55,7 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
     if veil.gold and not (veil.model or veil.colleagues):
         told = redaction.told_of_audit(prediction, veil)
         facts = [("by", told["by"]), ("label", told["label"])]
-        events.append(Event(shown.received_at, "resolved", f"Resolved: {told['disposition']}", facts, tone="good"))
+        events.append(Event(told["at"], "resolved", f"Resolved: {told['disposition']}", facts, tone="good"))
     if not veil.labels:
         events += [
             *_resolutions(prediction), *_outcomes(prediction), *_labels(prediction), *_training(prediction)
@@ -63,13 +65,6 @@ def timeline(prediction: Prediction, veil: Veil = NOTHING, viewer: Principal | N
         seconds = (event.at - before.at).total_seconds()
         event.gap = "at once" if seconds < 0.001 else f"{wording.span(seconds)} later"
     return events
-
-
-def _routed(shown: Prediction, veil: Veil) -> RoutingDecision | None:
-    found = redaction.routing(getattr(shown, "routing", None), veil)
-    if found is not None and veil.gold:
-        found.routed_at = shown.received_at
-    return found
 
 
 def _arrival(prediction: Prediction, *, hidden: bool) -> Iterator[Event]:
@@ -103,10 +98,9 @@ def _routing(routing: RoutingDecision | None, *, hidden: bool) -> Iterator[Event
     yield Event(routing.routed_at, "routed", title, facts, note=note, tone="model")
 
 
-def _explanation(found: Explanation | None, instead: datetime | None) -> Iterator[Event]:
-    if found is None or found.computed_at is None:
+def _explanation(found: Explanation | None, at: datetime | None) -> Iterator[Event]:
+    if found is None or at is None:
         return
-    at = instead or found.computed_at
     if found.status == Explanation.Status.READY:
         facts = [("of", found.explained_class), ("origin", found.origin), ("explainer", found.explainer or "–")]
         yield Event(at, "explained", "Explanation ready", facts, tone="model")

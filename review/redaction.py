@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from review import context, sensitive
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from models_registry.access import Principal
-    from review.models import ReviewDecision
+    from review.models import Resolution, ReviewDecision
     from review.veil import Veil
 
 # Of a prediction whose model is hidden: what the caller sent but for the scores, and where it stands.
@@ -27,8 +28,8 @@ _WITHOUT_MODEL = frozenset({
     "features", "value", "groups", "context",
 })  # fmt: skip
 _UNSAID: dict[str, Any] = {"state": None, "label": None, "disposition": None, "by": None, "at": None}
-# Every time that would tell a gold item's age.
-_TIMES = ("occurred_at", "received_at", "routed_at")
+# What an audit's routing brings comes within so long; what took longer of a gold item's case was no part of it.
+_SOON = timedelta(minutes=1)
 
 
 def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Principal | None) -> dict[str, Any]:
@@ -53,11 +54,11 @@ def prediction(body: dict[str, Any], found: Prediction, veil: Veil, viewer: Prin
     return shown
 
 
-def resolution(body: dict[str, Any], veil: Veil) -> dict[str, Any]:
+def resolution(body: dict[str, Any], found: Resolution, veil: Veil) -> dict[str, Any]:
     """An entry of the feed as this viewer may see it."""
     if veil.model or (veil.resolution and body["by"] == "person"):
         return {**body, **_UNSAID, "decision": None}
-    return {**body, "at": veil.asked_at} if veil.gold else body
+    return {**body, "at": _resolved_at(found.prediction, veil)} if veil.gold else body
 
 
 def decisions(rows: Collection[ReviewDecision], veil: Veil, viewer: Principal | None) -> list[ReviewDecision]:
@@ -82,8 +83,8 @@ def row(found: Prediction, veil: Veil) -> Prediction:
         shown.predicted, shown.confidence, shown.scores = "", None, []  # type: ignore[assignment]
     if veil.gold:
         shown.status = told_status(veil)
-        shown.received_at = veil.asked_at  # type: ignore[assignment]
-        shown.occurred_at = _occurred_at(found, veil)
+        moved = _moved(found, veil)
+        shown.occurred_at, shown.received_at = found.occurred_at + moved, found.received_at + moved
     return shown
 
 
@@ -95,6 +96,7 @@ def routing(found: RoutingDecision | None, veil: Veil) -> RoutingDecision | None
     if veil.draw:
         shown.propensity = shown.draw = None  # type: ignore[assignment]
     if veil.gold:
+        shown.routed_at = found.routed_at + _moved(found.prediction, veil)
         control = RoutingControl.objects.filter(model=found.model_id).select_related("active").first()
         shown.policy = None if control is None else control.active
         if found.review != RoutingDecision.Review.AUDIT:
@@ -131,7 +133,43 @@ def told_of_audit(found: Prediction, veil: Veil) -> dict[str, Any]:
     disposition = found.model.disposition_for(found.predicted) if routed is None else routed.disposition
     if disposition == RoutingDecision.Disposition.HOLD:
         disposition = found.model.disposition_for(found.predicted)
-    return {"label": found.predicted, "disposition": disposition, "by": "model", "at": veil.asked_at}
+    return {"label": found.predicted, "disposition": disposition, "by": "model", "at": _resolved_at(found, veil)}
+
+
+def explained_at(found: Prediction, computed_at: datetime | None, veil: Veil) -> datetime | None:
+    """When a gold item's case would have been explained, were it the audit that it looks like."""
+    if computed_at is None or veil.asked_at is None or computed_at >= veil.asked_at:
+        return computed_at
+    return _after_routing(found, computed_at, veil)
+
+
+def _times(found: Prediction) -> dict[str, datetime | None]:
+    routed = getattr(found, "routing", None)
+    times = {"occurred_at": found.occurred_at, "received_at": found.received_at}
+    return {**times, "routed_at": routed and routed.routed_at}
+
+
+def _moved(found: Prediction, veil: Veil) -> timedelta:
+    """By how much all times of a gold item's case are told later: it was routed when it was asked, as an audit is.
+
+    One shift for all, so that they differ from each other as they did.
+    """
+    return (veil.asked_at or found.received_at) - (_times(found)["routed_at"] or found.received_at)
+
+
+def _resolved_at(found: Prediction, veil: Veil) -> datetime:
+    first = found.resolutions.order_by("id").first()
+    return _after_routing(found, found.received_at if first is None else first.at, veil)
+
+
+def _after_routing(found: Prediction, at: datetime, veil: Veil) -> datetime:
+    """The time, moved with all others; of what did not follow the routing at once a moment after it."""
+    routed_at = _times(found)["routed_at"] or found.received_at
+    gap = at - routed_at
+    if not timedelta(0) < gap <= _SOON:
+        # As long as routing is, within bounds: no two cases alike.
+        gap = min(max((routed_at - found.received_at) / 8, timedelta(milliseconds=3)), timedelta(seconds=2))
+    return routed_at + _moved(found, veil) + gap
 
 
 def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -145,26 +183,19 @@ def _masked(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 def _as_audit(body: dict[str, Any], found: Prediction, veil: Veil) -> dict[str, Any]:
     """A gold item as the audit that it looks like: routed when it was asked, and nothing known of it but one's own."""
-    at, told = veil.asked_at, told_of_audit(found, replace(veil, own=None))
+    moved, told = _moved(found, veil), told_of_audit(found, replace(veil, own=None))
     explained = body.get("explanation")
     routed = routing(getattr(found, "routing", None), veil)
     return {
-        **dict.fromkeys(_TIMES, at),
-        "occurred_at": _occurred_at(found, veil),
+        **{name: found_at and found_at + moved for name, found_at in _times(found).items()},
         "status": told_status(veil),
         "review": "audit",
         "reasons": body["reasons"] if body["review"] == "audit" else ["audit_floor"],
         "policy": routed.policy.number if routed is not None and routed.policy else None,
-        "explanation": explained and {**explained, "computed_at": at if explained["computed_at"] else None},
+        "explanation": explained and {**explained, "computed_at": explained_at(found, explained["computed_at"], veil)},
         "disposition": told["disposition"],
         "resolution": {"state": "final", **told_of_audit(found, veil)},
     }  # fmt: skip
-
-
-def _occurred_at(found: Prediction, veil: Veil) -> Any:
-    """As long before a gold item was asked as its case occurred before it was received, as it is with any other."""
-    assert veil.asked_at is not None
-    return veil.asked_at - (found.received_at - found.occurred_at)
 
 
 def _blank(value: Any) -> Any:

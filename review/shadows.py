@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -63,8 +64,11 @@ def watch(
         return 0
 
 
-def summary(policy: PolicyVersion) -> Summary:
-    """The shadow beside the live choices on the newest LAST predictions that it was evaluated on."""
+def summary(policy: PolicyVersion, *, before: datetime | None = None, fewest: int = 1) -> Summary:
+    """The shadow beside the live choices on the newest LAST predictions that it was evaluated on, ``before`` a time.
+
+    Nothing is told of fewer than ``fewest``.
+    """
     counts: dict[str, Any] = {"predictions": Count("pk")}
     for name, reviews in REVIEWS.items():
         counts[f"shadow_{name}"] = Count("pk", filter=Q(review__in=reviews))
@@ -72,9 +76,15 @@ def summary(policy: PolicyVersion) -> Summary:
     counts["shadow_refused"] = Count("pk", filter=Q(disposition="refuse"))
     counts["live_refused"] = Count("pk", filter=Q(prediction__routing__disposition="refuse"))
     same = Q(review=F("prediction__routing__review"), disposition=F("prediction__routing__disposition"))
-    newest = ShadowDecision.objects.filter(policy=policy).order_by("-prediction_id").values("pk")[:LAST]
+    seen = ShadowDecision.objects.filter(policy=policy)
+    if before is not None:
+        seen = seen.filter(prediction__received_at__lt=before, prediction__occurred_at__lt=before)
+    newest = seen.order_by("-prediction_id").values("pk")[:LAST]
     found = ShadowDecision.objects.filter(pk__in=newest).aggregate(**counts, same=Count("pk", filter=same))
     total = found["predictions"]
+    if total < fewest:
+        nothing = dict.fromkeys((*REVIEWS, "refused"))
+        return Summary(0, {**nothing}, {**nothing}, 0)
 
     def shares(side: str) -> dict[str, float | None]:
         return {name: found[f"{side}_{name}"] / total if total else None for name in (*REVIEWS, "refused")}

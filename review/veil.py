@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from models_registry.access import Principal
+    from models_registry.models import RegisteredModel
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,14 @@ def of_item(item: QueueItem, lease: Lease | None) -> Veil:
 
 
 def of_answer(made: ReviewDecision) -> Veil:
-    """What stays hidden from who gave this answer while they can undo it: all but the model.
+    """What stays hidden from who gave this answer while they can undo it: all but the model; all from who abstained.
 
     Of every audit too what is held to be true, as it is of gold.
     """
     before = of_item(made.item, made.lease)
     if not (before.colleagues or before.draw):
         return NOTHING
-    return replace(before, model=False, colleagues=True, own=made)
+    return replace(before, model=before.model and made.abstained, colleagues=True, own=made)
 
 
 def veil(principal: Principal, prediction: Prediction) -> Veil:
@@ -120,7 +121,8 @@ def veils(principal: Principal, predictions: Iterable[Prediction]) -> dict[int, 
         return found
     items = _items(principal, bound)
     given = _given(principal, bound)
-    answered = {row.prediction_id for row in given if row.is_own}
+    # Who could not tell has answered nothing, and the item waits on.
+    answered = {row.prediction_id for row in given if row.is_own and not row.abstained}
     held = {lease.item_id: lease for lease in _held(principal, items)}
     mine = {item.prediction_id: item for item in items if item.pk in held}
     for item in items:
@@ -133,7 +135,7 @@ def veils(principal: Principal, predictions: Iterable[Prediction]) -> dict[int, 
         if row.is_fresh and row.prediction_id not in mine:
             found[row.prediction_id] |= of_answer(row)
     waiting = [row for row in bound if row.status == Prediction.Status.RECEIVED]
-    may_hide = _hiding_models({row.model_id for row in waiting}) if waiting else set()
+    may_hide = hiding_models({row.model_id for row in waiting}) if waiting else set()
     return found | {row.pk: UNROUTED for row in waiting if row.model_id in may_hide}
 
 
@@ -143,6 +145,12 @@ def reviewed_models(principal: Principal) -> set[int]:
     if _is_system(principal):
         return set()
     return set(principal.models("review").values_list("pk", flat=True))
+
+
+def has_fresh(principal: Principal, model: RegisteredModel) -> bool:
+    """Whether the principal gave an answer of this model that still hides something from them."""
+    made = _fresh(principal).filter(model=model).select_related("item__queue", "lease")
+    return any(of_answer(row) != NOTHING for row in made)
 
 
 def may_be_veiled(rows: QuerySet[Prediction], principal: Principal) -> QuerySet[Prediction]:
@@ -172,7 +180,9 @@ def of_status(rows: QuerySet[Prediction], status: str, principal: Principal) -> 
 
 def _is_gold(principal: Principal) -> Q:
     """Whether a prediction is a gold item to this principal: one to answer, or one whose answer can be undone."""
-    own = ReviewDecision.objects.filter(reviewer=principal.pseudonym, kind="decision", prediction=OuterRef("pk"))
+    own = ReviewDecision.objects.filter(
+        reviewer=principal.pseudonym, kind="decision", abstained=False, prediction=OuterRef("pk")
+    )
     undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
     reviewed = principal.models("review").values("pk")
     gold = QueueItem.objects.filter(prediction=OuterRef("pk"), kind=QueueItem.Kind.GOLD, model__in=reviewed)
@@ -264,7 +274,7 @@ def _given(principal: Principal, rows: Collection[Prediction]) -> list[Any]:
     return found
 
 
-def _hiding_models(models: Collection[int]) -> set[int]:
+def hiding_models(models: Collection[int]) -> set[int]:
     """Those of the models whose next item may be a blind one: what is not routed yet is hidden with them."""
     hiding = ReviewQueue.objects.filter(models__in=models).exclude(mode=Mode.ASSISTED)
     found = set(hiding.values_list("models", flat=True))

@@ -10,8 +10,8 @@ from rest_framework.views import APIView
 
 from feedback.api.people import BEHAVIOUR_ANSWER, RELIANCE_ANSWER
 from feedback.api.times import window
-from feedback.behaviour import behaviour
-from feedback.reliance import reliance, seen_by
+from feedback.reliance import seen_by
+from feedback.withholding import behaviour_for, edges_for, reliance_for
 from models_registry import access
 from models_registry.api.base import caller, known_parameters
 
@@ -42,7 +42,7 @@ class Reliance(APIView):
         who = caller(request)
         model = access.model_for(who, slug, "read")
         start, end = window(request)
-        found = reliance(model=model, start=start, end=end)
+        found = reliance_for(edges_for(who, model), model=model, start=start, end=end)
         leads = "preview" in who.abilities(model)
         return Response({**found, "reviewers": seen_by(found["reviewers"], leads=leads, own=who.pseudonym)})
 
@@ -55,4 +55,6 @@ class Behaviour(APIView):
     @extend_schema(summary="Watch behaviour over time", responses={200: BEHAVIOUR_ANSWER})
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request)
-        return Response(behaviour(model=access.model_for(caller(request), slug, "read")))
+        who = caller(request)
+        model = access.model_for(who, slug, "read")
+        return Response(behaviour_for(edges_for(who, model), model=model))

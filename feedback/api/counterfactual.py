@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from feedback.api.bodies import COUNTERFACTUAL_ANSWER
 from feedback.estimators import State
 from feedback.whatif import EverythingProceeded, OtherAnswers, everything_proceeded, other_answers
+from feedback.withholding import before_for
 from models_registry.access import model_for
 from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
@@ -42,14 +43,16 @@ class Counterfactual(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request, *PARAMETERS)
-        model = model_for(caller(request), slug, "read")
+        who = caller(request)
+        model = model_for(who, slug, "read")
         threshold, disposition = _threshold(request), request.query_params.get("disposition")
         if disposition not in (None, "proceed"):
             raise _refused("disposition", "not_allowed", "give proceed")
         if threshold is None and disposition is None:
             raise _refused("threshold", "required", "say what to change: a threshold, or a disposition")
-        answers = None if threshold is None else other_answers(model=model, threshold=threshold)
-        proceeded = None if disposition is None else everything_proceeded(model=model)
+        before = before_for(who, model)
+        answers = None if threshold is None else other_answers(model=model, threshold=threshold, before=before)
+        proceeded = None if disposition is None else everything_proceeded(model=model, before=before)
         return Response(
             {
                 "answers": None if answers is None else _answers(answers),

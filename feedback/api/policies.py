@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from feedback.api.bodies import PREVIEW_ANSWER
 from feedback.disclosure import visible
 from feedback.whatif import LAST, MOST, preview_document, what_if
+from feedback.withholding import before_for, in_steps
 from models_registry.access import model_for
 from models_registry.api.base import caller, known_parameters
 from models_registry.errors import Fault, Invalid
@@ -43,8 +44,13 @@ class PolicyPreview(APIView):
     def post(self, request: Request, slug: str) -> Response:
         known_parameters(request, "last", "half_width")
         model = model_for(caller(request), slug, "preview")
+        before, last = before_for(caller(request), model), _last(request)
         found = what_if(
-            model=model, document=document_of(request), last=_last(request), half_width=_half_width(request)
+            model=model,
+            document=document_of(request),
+            last=last if before is None else min(in_steps(last), MOST),
+            half_width=_half_width(request),
+            before=before,
         )
         told = preview_document(found)
         seen = visible([int(pk) for move in told["moves"] for pk in move["examples"]], caller(request))

@@ -13,6 +13,7 @@ from feedback.api.measured import DELAYS_ANSWER, QUALITY_ANSWER
 from feedback.api.times import refused, time_of, window
 from feedback.estimators.questions import HEADLINES
 from feedback.monitoring.series import LENGTHS
+from feedback.withholding import edges_for, quality_for, series_for
 from models_registry import access
 from models_registry.api.base import caller, known_parameters, version_for
 
@@ -41,7 +42,8 @@ class Quality(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         known_parameters(request, *PARAMETERS)
-        model = access.model_for(caller(request), slug, "read")
+        who = caller(request)
+        model = access.model_for(who, slug, "read")
         given = request.query_params
         start, end = window(request)
         group, _, value = given.get("group", "").partition(":")
@@ -59,9 +61,10 @@ class Quality(APIView):
             "end": end,
             "version": version_for(model, given["version"]) if "version" in given else None,
         }
-        document = monitoring.quality(**whole, group=group or None, group_value=value or None, metrics=metrics)
+        edges = edges_for(who, model)
+        document = quality_for(edges, **whole, group=group or None, group_value=value or None, metrics=metrics)
         if by is not None:
-            document["series"] = monitoring.quality_series(**whole, metric=metrics[0], by=by)
+            document["series"] = series_for(edges, **whole, metric=metrics[0], by=by)
             document["changes"] = monitoring.changes(model=model, start=start, end=end)
         return Response(document)
 

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_safe
 
 from feedback import charts
 from feedback.alerts import visible
-from feedback.behaviour import behaviour as measure_behaviour
 from feedback.views.tables import copy_links, csv_answer
-from models_registry.views.base import model_page, page
+from feedback.withholding import behaviour_for, edges_for
+from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ COUNTS = {
 @require_safe
 def behaviour(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "behaviour")
-    found = measure_behaviour(model=model)
+    found = behaviour_for(edges_for(principal_of(request), model), model=model)
     tables = {
         "days": lambda: day_rows(found),
         "undo": lambda: found["queues"],

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from feedback.models import TrainingRun
-from feedback.monitoring import midnight, quality
+from feedback.monitoring import midnight
+from feedback.withholding import edges_for, quality_for
 from models_registry.models import ModelVersion, Promotion
 from models_registry.promotion import blocking_results
 from models_registry.views.base import page, principal_of
@@ -38,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "area": "home",
         "queues": _queues(principal),
         "days": DAYS,
-        "models": [_model(model, headline=i < HEADLINES) for i, model in enumerate(models)],
+        "models": [_model(model, principal, headline=i < HEADLINES) for i, model in enumerate(models)],
         "tasks": _tasks(principal),
         "recent": list(
             ReviewDecision.objects.filter(reviewer=principal.pseudonym, kind="decision", superseded_by__isnull=True)
@@ -58,11 +59,11 @@ def _queues(principal: Principal) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["depth"], row["queue"].slug))
 
 
-def _model(model: RegisteredModel, *, headline: bool) -> dict[str, Any]:
+def _model(model: RegisteredModel, viewer: Principal, *, headline: bool) -> dict[str, Any]:
     found = None
     if headline and model.champion_id is not None:
         start = midnight(timezone.now(), days=DAYS)
-        found = quality(model=model, start=start, metrics=("accuracy",))
+        found = quality_for(edges_for(viewer, model), model=model, start=start, metrics=("accuracy",))
     return {
         "model": model,
         "accuracy": found and found["metrics"]["accuracy"],

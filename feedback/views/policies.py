@@ -16,14 +16,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from feedback import whatif
 from feedback.disclosure import visible
 from feedback.views import policy_figures
+from feedback.withholding import before_for
 from models_registry.errors import Forbidden, Invalid, ReviewHubError
 from models_registry.views.base import model_page, page, principal_of
 from review import policy_fields, policy_versions, shadows
 from review.forms import KillSwitchForm, PolicyForm
 from review.models import RoutingControl
+from review.withheld import FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from django.http import HttpRequest, HttpResponse
 
@@ -41,7 +44,7 @@ PROPOSED_ON = 5_000
 def policy(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the live settings; on ``preview`` what new ones would do; ``activate`` and ``shadow`` store them first."""
     model, context = model_page(request, slug, ("admin", "preview"), "policy")
-    control = _control(model)
+    control, before = _control(model), before_for(principal_of(request), model)
     live = control.active
     document: dict[str, Any] = live.document if live else {}
     initial = {**asdict(policy_fields.read(document)), "live": live.number if live else None}
@@ -54,12 +57,12 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
                 if "admin" not in context["abilities"]:
                     raise Forbidden(f"this needs 'admin' on model {slug!r}")
                 return _store(request, model, new, form.cleaned_data["note"], shadow=step == "shadow")
-            context["preview"] = _preview(model, live, new, form)
+            context["preview"] = _preview(model, live, new, form, before)
             _hide(context["preview"]["moves"], principal_of(request))
         except Invalid as error:
             form.take(error.errors)
     context |= {"form": form, "live": live, "control": control, "kept": policy_fields.kept(document)}
-    return render(request, "feedback/policy.html", {**context, **_around(model, control, form)})
+    return render(request, "feedback/policy.html", {**context, **_around(model, control, form, before)})
 
 
 @page
@@ -148,10 +151,14 @@ def _hide(moves: list[dict[str, Any]], viewer: Principal) -> None:
 
 
 def _preview(
-    model: RegisteredModel, live: PolicyVersion | None, new: dict[str, Any], form: PolicyForm
+    model: RegisteredModel,
+    live: PolicyVersion | None,
+    new: dict[str, Any],
+    form: PolicyForm,
+    before: datetime | None,
 ) -> dict[str, Any]:
     wanted = form.cleaned_data["half_width"]
-    found = whatif.what_if(model=model, document=new, half_width=wanted)
+    found = whatif.what_if(model=model, document=new, half_width=wanted, before=before)
     hidden = posted(form.cleaned_data)
     return {
         "differences": policy_fields.differences(live.document if live else None, new),
@@ -162,16 +169,23 @@ def _preview(
     }
 
 
-def _around(model: RegisteredModel, control: RoutingControl, form: PolicyForm) -> dict[str, Any]:
+def _around(
+    model: RegisteredModel, control: RoutingControl, form: PolicyForm, before: datetime | None
+) -> dict[str, Any]:
     """History, the shadow policy beside the live one, and what the model's prices propose."""
     rows = list(model.policies.order_by("-number")[:HISTORY])
     for row in rows:
         row.text = json.dumps(row.document, indent=2, ensure_ascii=False)  # type: ignore[attr-defined]
-    watched = None if control.shadow is None else policy_figures.watched(shadows.summary(control.shadow))
+    fewest = 1 if before is None else FEWEST
+    watched = (
+        None
+        if control.shadow is None
+        else policy_figures.watched(shadows.summary(control.shadow, before=before, fewest=fewest))
+    )
     proposed, hidden = None, None
     if not form.is_bound:
         prices = whatif.prices_of(model)
-        past = whatif.load(model, [], last=PROPOSED_ON) if prices is not None else None
+        past = whatif.load(model, [], last=PROPOSED_ON, before=before) if prices is not None else None
         proposed = None if past is None else whatif.proposal(model, past, prices)
         hidden = None if proposed is None else policy_figures.with_proposal(posted(form.initial), proposed)
     return {

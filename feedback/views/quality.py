@@ -13,11 +13,11 @@ from django.views.decorators.http import require_safe
 
 from feedback import charts, disclosure
 from feedback.alerts import visible
-from feedback.monitoring import changes, midnight, quality_series, since
-from feedback.monitoring import quality as measure_quality
+from feedback.monitoring import changes, midnight, since
 from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
 from feedback.views.tables import choice, copy_links, csv_answer, links
+from feedback.withholding import edges_for, quality_for, series_for
 from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
     names = _group_names(model)
     chosen = _chosen(request, names)
     start = None if chosen["window"] == "all" else midnight(timezone.now(), days=int(chosen["window"]))
-    found = measure_quality(model=model, start=start)
-    over_time = quality_series(model=model, metric=chosen["metric"], by=chosen["by"], start=start)
+    edges = edges_for(principal_of(request), model)
+    found = quality_for(edges, model=model, start=start)
+    over_time = series_for(edges, model=model, metric=chosen["metric"], by=chosen["by"], start=start)
     marks = _changes(model, over_time)
-    groups = _groups(model, chosen, start, found)
+    groups = _groups(model, chosen, start, found, edges)
     bins = (found.get("calibration") or {}).get("bins", [])
     tables = {
         "figures": lambda: figures.csv_rows(found),
@@ -71,6 +72,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         **_headline(found),
         **_history(chosen, over_time, marks),
         "found": found,
+        "withheld": edges is not None,
         **_reviewers(found.get("reviewers")),
         "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
@@ -169,14 +171,18 @@ def _reviewers(beside: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _groups(
-    model: RegisteredModel, chosen: dict[str, str], start: datetime | None, found: dict[str, Any]
+    model: RegisteredModel,
+    chosen: dict[str, str],
+    start: datetime | None,
+    found: dict[str, Any],
+    edges: list[datetime] | None,
 ) -> dict[str, Any]:
     """The chosen metric and the one that leads, per value of the chosen group."""
     if "group" not in chosen:
         return {"figures": {}, "charts": [], "cut": None}
     names = tuple(dict.fromkeys([chosen["metric"], *_leading(found)]))[:2]
     kept = since(model, newest=NEWEST, start=start)
-    parts = measure_quality(model=model, start=kept, group=chosen["group"], metrics=names)["groups"]
+    parts = quality_for(edges, model=model, start=kept, group=chosen["group"], metrics=names)["groups"]
     of = {value: part["metrics"] for value, part in parts.items()}
     return {"figures": of, "charts": figures.parts(of, names), "cut": NEWEST if kept != start else None}
 

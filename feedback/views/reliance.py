@@ -10,10 +10,10 @@ from django.views.decorators.http import require_safe
 from feedback import charts
 from feedback.alerts import visible
 from feedback.first_answers import DAYS
-from feedback.reliance import reliance as measure_reliance
 from feedback.reliance import seen_by
 from feedback.rubber_stamps import signals
 from feedback.views.tables import copy_links, csv_answer
+from feedback.withholding import edges_for, reliance_for
 from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ PARTS = {
 @require_safe
 def reliance(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "reliance")
-    found = measure_reliance(model=model)
+    found = reliance_for(edges_for(principal_of(request), model), model=model)
     leads = "preview" in context["abilities"]
     people = seen_by(found["reviewers"], leads=leads, own=principal_of(request).pseudonym)
     tables = {"gaps": lambda: gap_rows(found), "reviewers": lambda: people}

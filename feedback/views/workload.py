@@ -9,11 +9,13 @@ from django.views.decorators.http import require_safe
 
 from feedback import charts
 from feedback.alerts import visible
+from feedback.monitoring.blocks import widened
 from feedback.monitoring.workload import KINDS, SLICES
 from feedback.monitoring.workload import workload as measure_workload
 from feedback.propensity_audit import measure
 from feedback.views.tables import choice, copy_links, csv_answer, links
-from models_registry.views.base import model_page, page
+from feedback.withholding import edges_for, reasons_for
+from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -30,16 +32,20 @@ BY = {"day": "by day, four weeks", "hour": "by hour, two days"}
 def workload(request: HttpRequest, slug: str) -> HttpResponse:
     model, context = model_page(request, slug, "read", "workload")
     chosen = {"by": choice(request, "by", list(SLICES), "day")}
-    found = measure_workload(model=model, by=chosen["by"])
+    edges = edges_for(principal_of(request), model)
+    until = None if edges is None else widened(edges, None, None)[1]
+    found = measure_workload(model=model, by=chosen["by"], reasons_until=until)
+    found["reasons"] = reasons_for(edges, found["reasons"])
+    # Of a tenth of the propensities there may be one.
+    audit = measure(model, newest=NEWEST) if edges is None else None
     tables = {
         "flow": lambda: flow_rows(found),
         "reasons": lambda: found["reasons"],
-        "propensities": lambda: band_rows(measure(model, newest=NEWEST)),
+        "propensities": lambda: band_rows(audit),
     }
     if (answer := csv_answer(request, slug, tables)) is not None:
         return answer
     per_day = found["capacity"]["per_day"]
-    audit = measure(model, newest=NEWEST)
     context |= {
         "found": found,
         "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -32,7 +33,9 @@ class OtherAnswers:
     metrics: dict[str, Compared]
 
 
-def other_answers(*, model: RegisteredModel, threshold: float, last: int = NEWEST) -> OtherAnswers:
+def other_answers(
+    *, model: RegisteredModel, threshold: float, last: int = NEWEST, before: datetime | None = None
+) -> OtherAnswers:
     """The newest predictions as if the positive answer had been given from this score on.
 
     Raises Conflict for a model that has no two classes of which one is positive.
@@ -41,7 +44,7 @@ def other_answers(*, model: RegisteredModel, threshold: float, last: int = NEWES
         raise Conflict(
             "only a model of two classes, one of them declared positive, has a threshold", code="no_threshold"
         )
-    past, prices = load(model, [], last=last), prices_of(model)
+    past, prices = load(model, [], last=last, before=before), prices_of(model)
     live = Outputs(
         past.batch.scores,
         past.batch.predicted,

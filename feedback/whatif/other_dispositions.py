@@ -7,6 +7,8 @@ whatever a rule or a class refuses, whatever is always held.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -29,6 +31,7 @@ _ROWS = """
     LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'outcome' AND l.retired_at IS NULL
     WHERE p.model_id = %(model)s AND p.status <> 'withdrawn'
       AND p.occurred_at <= clock_timestamp() - make_interval(secs => %(horizon)s)
+      AND (%(before)s::timestamptz IS NULL OR (p.received_at < %(before)s AND p.occurred_at < %(before)s))
     ORDER BY p.id DESC LIMIT %(last)s
 """
 
@@ -58,9 +61,11 @@ class _Rows:
     beliefs: Floats
 
 
-def everything_proceeded(*, model: RegisteredModel, last: int = NEWEST) -> EverythingProceeded:
+def everything_proceeded(
+    *, model: RegisteredModel, last: int = NEWEST, before: datetime | None = None
+) -> EverythingProceeded:
     """The newest predictions that are old enough, as if each had proceeded whatever its policy said."""
-    population, rows = model.outcomes_complete_for, _read(model, last)
+    population, rows = model.outcomes_complete_for, _read(model, last, before)
     told = rows.proceeded & (rows.outcome != UNKNOWN)
     found = EverythingProceeded(population, rows.chance.size, int(rows.proceeded.sum()), int(told.sum()), {})
     if population == model.CompleteFor.NONE or not rows.chance.size:
@@ -78,11 +83,18 @@ def everything_proceeded(*, model: RegisteredModel, last: int = NEWEST) -> Every
     return found
 
 
-def _read(model: RegisteredModel, last: int) -> _Rows:
+def _read(model: RegisteredModel, last: int, before: datetime | None) -> _Rows:
     last = min(last, MOST_SCORES // len(model.classes))
     horizon = (model.outcomes_horizon_days or 0.0) * 86_400
     with connection.cursor() as cursor:
-        cursor.execute(_ROWS, {"classes": model.classes, "model": model.pk, "horizon": horizon, "last": last})
+        values: dict[str, Any] = {
+            "classes": model.classes,
+            "model": model.pk,
+            "horizon": horizon,
+            "last": last,
+            "before": before,
+        }
+        cursor.execute(_ROWS, values)
         cells = cursor.fetchall()
     predicted, dispositions, gates, outcomes, scores = zip(*cells, strict=True) if cells else ((), (), (), (), ())
     taken, p_gate = np.array(dispositions, dtype=object), np.array(gates, dtype=np.float64)

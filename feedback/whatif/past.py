@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ _COPY = """
         LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.selection = 'draw'
             AND l.retired_at IS NULL
         WHERE p.model_id = %(model)s AND p.status <> 'withdrawn'
+          AND (%(before)s::timestamptz IS NULL OR (p.received_at < %(before)s AND p.occurred_at < %(before)s))
         ORDER BY p.id DESC LIMIT %(last)s
     ) TO STDOUT (FORMAT binary)
 """
@@ -82,13 +84,15 @@ class Past:
         return rate(self.occurred)
 
 
-def load(model: RegisteredModel, asking: Sequence[policies.Policy], *, last: int) -> Past:
-    """The ``last`` routed predictions with what these policies ask for; none yet: the reference rows.
+def load(
+    model: RegisteredModel, asking: Sequence[policies.Policy], *, last: int, before: datetime | None = None
+) -> Past:
+    """The ``last`` routed predictions (``before`` a time) with what these policies ask for; the reference rows if none.
 
     At most MOST_CELLS of scores, and of predictions whose payload must be read whole at most MOST_WHOLE.
     """
     last = min(last, MOST_CELLS // len(model.classes), MOST_WHOLE if asks_for_whole(asking) else last)
-    table = _table(model, last)
+    table = _table(model, last, before)
     if not table.size:
         return _reference(model)
     columns: dict[str, Any] = {name: table[name].astype(np.float64) for name in _FLOATS}
@@ -129,13 +133,13 @@ def beliefs(scores: Floats) -> Floats:
     return np.asarray(columns / np.maximum(columns.sum(axis=0), 1e-18))
 
 
-def _table(model: RegisteredModel, last: int) -> NDArray[Any]:
+def _table(model: RegisteredModel, last: int, before: datetime | None) -> NDArray[Any]:
     classes = len(model.classes)
     # A null would make its row shorter than the others.
     scores = ", ".join(f"coalesce(p.scores[{place + 1}], 0)" for place in range(classes))
     found = io.BytesIO()
     with connection.cursor() as cursor:
-        parameters = {"classes": model.classes, "model": model.pk, "last": last}
+        parameters = {"classes": model.classes, "model": model.pk, "last": last, "before": before}
         cursor.copy_expert(cursor.mogrify(_COPY.format(scores=scores), parameters), found)
     types = dict.fromkeys(_INTEGERS, ">i8") | dict.fromkeys((*_FLOATS, *(f"s{k}" for k in range(classes))), ">f8")
     # Each cell is its length, 4 bytes, and 8 bytes of its value; each row begins with the number of cells.

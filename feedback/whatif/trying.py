@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -91,16 +92,23 @@ class WhatIf:
         return None if self.moves is None else sum(move.count for move in self.moves)
 
 
-def what_if(*, model: RegisteredModel, document: Any, last: int = LAST, half_width: float | None = None) -> WhatIf:
+def what_if(
+    *,
+    model: RegisteredModel,
+    document: Any,
+    last: int = LAST,
+    half_width: float | None = None,
+    before: datetime | None = None,
+) -> WhatIf:
     """Replay a document, and the live policy, on the ``last`` routed predictions or on the reference rows.
 
-    ``half_width``: also seek the budget that makes the interval of live accuracy that narrow. Raises Invalid
-    with every fault of the document.
+    ``before``: on none that came or occurred later. ``half_width``: also seek the budget that makes the interval of
+    live accuracy that narrow. Raises Invalid with every fault of the document.
     """
     policy_versions.check(model=model, document=document)
     live = policy_versions.control_of(model=model).active
     ours, theirs = policies.parse(document), None if live is None else _readable(live)
-    past = load(model, [policy for policy in (ours, theirs) if policy is not None], last=last)
+    past = load(model, [policy for policy in (ours, theirs) if policy is not None], last=last, before=before)
     tables = _Tables.of(model, past)
     rows = len(past) if past.source == "predictions" else UNKNOWN_TRAFFIC
     new = _side(model, past, ours, tables, rows)

@@ -35,6 +35,7 @@ class CommentList(APIView):
     """Comments, flags, and the notes of escalations and hand-overs, newest first.
 
     While your own answer is out, what others wrote comes without its text: it might tell theirs.
+    Who adjudicates is told no names.
     """
 
     scopes = {"get": ABILITIES, "post": "review"}
@@ -44,11 +45,15 @@ class CommentList(APIView):
         principal = caller(request)
         prediction = _prediction(principal, pk)
         veiled = veil(principal, prediction)
-        hidden = veiled.colleagues
         rows = Comment.objects.filter(prediction=prediction)
         # What was written of a gold item before it was asked tells its age.
         rows = rows if veiled.asked_at is None else rows.filter(at__gte=veiled.asked_at)
-        return listing(self, request, rows, lambda row: comment_body(row, principal.pseudonym, hidden=hidden))
+        return listing(
+            self,
+            request,
+            rows,
+            lambda row: comment_body(row, principal.pseudonym, hidden=veiled.colleagues, nameless=veiled.names),
+        )
 
     @extend_schema(
         summary="Comment on a prediction",

@@ -19,6 +19,7 @@ from review.api.bodies import KILL_SWITCH_ANSWER, POLICIES, POLICY_ANSWER, SHADO
 from review.models import RoutingControl
 from review.policies import POLICY
 from review.serializers import KILL_SWITCH, kill_switch_body, policy_body, shadow_body
+from review.withheld import FEWEST, withheld
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -84,8 +85,12 @@ class PolicyShadow(APIView):
     @extend_schema(summary="Compare a shadow policy with the live one", responses={200: SHADOW_ANSWER})
     def get(self, request: Request, slug: str, number: int) -> Response:
         known_parameters(request)
-        policy = policy_versions.find(model=model_for(caller(request), slug, "read"), number=number)
-        return Response(shadow_body(policy, shadows.summary(policy), _control(policy.model)))
+        who = caller(request)
+        policy = policy_versions.find(model=model_for(who, slug, "read"), number=number)
+        today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        before = today if withheld(who, policy.model) else None
+        found = shadows.summary(policy, before=before, fewest=1 if before is None else FEWEST)
+        return Response(shadow_body(policy, found, _control(policy.model)))
 
     @extend_schema(summary="Shadow a policy", request=None, responses={200: POLICY_ANSWER})
     def post(self, request: Request, slug: str, number: int) -> Response:

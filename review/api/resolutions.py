@@ -74,7 +74,7 @@ def _shown(rows: list[Resolution], viewer: Principal) -> list[dict[str, Any]]:
     for row in rows:
         veil = veils[row.prediction_id]
         if not (veil.gold and row.decision_id is not None and row.by == Resolution.By.PERSON):
-            shown.append(redaction.resolution(resolution_body(row), veil))
+            shown.append(redaction.resolution(resolution_body(row), row, veil))
     return shown
 
 

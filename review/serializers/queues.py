@@ -82,10 +82,10 @@ def item_body(item: QueueItem, lease: Lease, viewer: Principal) -> dict[str, Any
         "id": str(item.pk),
         "queue": item.queue.slug,
         "kind": item.shown_kind,
-        # It may follow from the score.
+        # Both may follow from what the model answered.
         "priority": None if veil.model else item.priority,
         "enqueued_at": item.enqueued_at,
-        "due_at": item.due_at,
+        "due_at": None if veil.model else item.due_at,
         "prediction": shown,
         "explanation": shown["explanation"],
         "alternatives": [] if veil.model else [{"class": label, "score": score} for label, score in ranked],

@@ -41,14 +41,14 @@ OVERRIDE: dict[str, Any] = {
 }
 
 
-def comment_body(comment: Comment, viewer: str, *, hidden: bool = False) -> dict[str, Any]:
-    """What somebody wrote; ``hidden`` leaves out the text of others."""
-    hidden = hidden and comment.author != viewer
+def comment_body(comment: Comment, viewer: str, *, hidden: bool = False, nameless: bool = False) -> dict[str, Any]:
+    """What somebody wrote; ``hidden`` leaves out the text of others, ``nameless`` who they are."""
+    hidden, nameless = hidden and comment.author != viewer, nameless and comment.author != viewer
     return {
         "id": str(comment.pk),
         "kind": comment.kind,
-        "author": None if hidden else comment.author,
-        "addressee": comment.addressee or None,
+        "author": None if nameless or hidden else comment.author,
+        "addressee": None if nameless else comment.addressee or None,
         "text": None if hidden else comment.text,
         "hidden": hidden,
         "at": comment.at,

@@ -9,7 +9,7 @@ import pytest
 
 from models_registry import access
 from review import decisions, exposure, queue
-from review.models import CaseView, QueueItem
+from review.models import CaseView, QueueItem, RoutingDecision
 from tests.conftest import Cast
 from tests.reviewhub.blind_world import AROUND, COLLEAGUE_MARKS, MODEL_MARKS, World, answers, leaks, make, posted
 
@@ -135,8 +135,9 @@ def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast, sett
     type(world.item.queue).objects.update(required_decisions=1)
     decisions.decide(token=claim(world).json()["item"]["lease"]["token"], principal=world.alice, label="ok")
     type(found).objects.filter(pk=found.pk).update(
-        received_at="2020-02-02T02:02:02Z", occurred_at="2020-02-02T02:02:02Z"
+        received_at="2020-02-02T02:02:02.500Z", occurred_at="2020-02-02T02:02:01.500Z"
     )
+    RoutingDecision.objects.filter(prediction=found).update(routed_at="2020-02-02T02:02:03Z")
     gold = QueueItem.objects.create(
         prediction=found,
         model=cast.model,
@@ -152,7 +153,9 @@ def test_a_gold_item_is_told_like_an_audit_that_nobody_answered(cast: Cast, sett
     told = world.client.get(f"{API}/predictions/{found.pk}/").json()
     assert (told["status"], told["review"], told["decisions"], told["labels"]) == ("routed", "audit", [], [])
     assert (told["resolution"]["by"], told["hidden"]) == ("model", [])
-    assert told["received_at"] == told["occurred_at"] == told["resolution"]["at"] == "2026-03-04T05:06:07Z"
+    times = [told[name] for name in ("occurred_at", "received_at", "routed_at")]
+    assert times == ["2026-03-04T05:06:05.500000Z", "2026-03-04T05:06:06.500000Z", "2026-03-04T05:06:07Z"]
+    assert "2026-03-04T05:06:07Z" < told["resolution"]["at"] < "2026-03-04T05:06:10Z"
     assert [told[name] for name in ("propensity", "draw")] == [None, None]
     marks = (*COLLEAGUE_MARKS, "2020-02", "2 February 2020", "2 Feb 2020")
     shown = {

@@ -91,7 +91,7 @@ def test_its_body_reads_as_an_audit_s_before_and_after_the_answer(
     client.force_login(cast.alice)
     for step in ("before", "after"):
         bodies = []
-        for name, item in pair.items():
+        for item in pair.values():
             if step == "after":
                 answer(cast, QueueItem.objects.get(pk=item.pk), label)
             body = client.get(f"{API}/predictions/{item.prediction_id}/").json()
