@@ -1,4 +1,4 @@
-"""Passing a case on, or saying that one cannot tell, is no answer; and the times of a known case are those of a case."""
+"""Escalating a case, or saying that one cannot tell, is no answer; a known case has the times of a new one."""
 
 from __future__ import annotations
 
