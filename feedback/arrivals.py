@@ -25,16 +25,24 @@ GROWTH = 0.05
 
 Floats = NDArray[np.float64]
 
-# Slot 1 is the item that the draw made; its queue and priority decide how soon somebody comes by.
+# Slot 1 is the item that the draw made; its queue and priority decide how soon somebody comes by. Its own first answer
+# is there before others have settled the case with theirs; where one person decides, that is the label.
 _DRAWN = """
     SELECT r.review, i.queue_id, i.priority, r.model_guess,
            CASE WHEN l.id IS NOT NULL THEN l.value = p.predicted END,
-           EXTRACT(EPOCH FROM %(now)s - r.routed_at), EXTRACT(EPOCH FROM l.observed_at - r.routed_at)
+           EXTRACT(EPOCH FROM %(now)s - r.routed_at), EXTRACT(EPOCH FROM l.observed_at - r.routed_at),
+           coalesce(i.required > 1, false), own.label = p.predicted,
+           EXTRACT(EPOCH FROM own.decided_at - r.routed_at)
     FROM review_routingdecision r
     JOIN review_prediction p ON p.id = r.prediction_id AND p.status <> 'withdrawn'
     LEFT JOIN review_queueitem i ON i.prediction_id = r.prediction_id AND i.slot = 1
     LEFT JOIN feedback_label l ON l.prediction_id = r.prediction_id AND l.source = 'review'
         AND l.selection = 'draw' AND l.retired_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT d.label, d.decided_at FROM review_reviewdecision d
+        WHERE d.item_id = i.id AND i.required > 1 AND d.kind = 'decision' AND NOT d.abstained
+        ORDER BY d.id LIMIT 1
+    ) own ON true
     WHERE r.model_id = %(model)s AND r.review <> 'none' AND r.routed_at <= %(now)s
     ORDER BY r.prediction_id DESC LIMIT %(newest)s
 """
@@ -42,12 +50,16 @@ _DRAWN = """
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What was learned at one moment, and whether the recent cohorts still go by it."""
+    """What was learned at one moment, and whether the recent cohorts still go by it.
+
+    ``answers``: how soon the drawn item's own first answer is there, None where no case takes more than that one.
+    """
 
     model: ArrivalModel
     shift: Shift
     drawn: dict[str, int]
     labelled: dict[str, int]
+    answers: ArrivalModel | None = None
 
     def summary(self) -> dict[str, Any]:
         """What a reader needs beside the figures: counts, the age of mature cohorts, the test of the assumption."""
@@ -62,12 +74,10 @@ class Arrivals:
         }
 
 
-def learn(model: RegisteredModel, *, now: datetime, newest: int = NEWEST, reviews: Reviews | None = None) -> Arrivals:
-    """Learn arrival from the ``newest`` drawn rows of the model as they stand, aged up to ``now``.
-
-    ``reviews`` are these rows where they have been read already.
-    """
-    reviews = drawn_reviews(model, now=now, newest=newest) if reviews is None else reviews
+def learn(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Arrivals:
+    """Learn arrival from the ``newest`` drawn rows of the model as they stand, aged up to ``now``."""
+    rows = _rows(model, now, newest)
+    reviews = _settled(rows)
     learned = fit(reviews)
     kinds = {kind: np.asarray(reviews.strata.kind == kind, dtype=bool) for kind in learned.mature}
     return Arrivals(
@@ -75,6 +85,7 @@ def learn(model: RegisteredModel, *, now: datetime, newest: int = NEWEST, review
         shift=shift(learned, reviews),
         drawn={kind: int(rows.sum()) for kind, rows in kinds.items()},
         labelled={kind: int(reviews.arrived[rows].sum()) for kind, rows in kinds.items()},
+        answers=fit(_answered(rows)) if any(row[7] for row in rows) else None,
     )
 
 
@@ -130,15 +141,31 @@ def seen_probability(
 
 
 def drawn_reviews(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Reviews:
-    """The newest drawn rows with age, latency and verdict; predictions that were withdrawn are not among them."""
+    """The newest drawn rows with age, latency and verdict of their labels; withdrawn predictions are not among them."""
+    return _settled(_rows(model, now, newest))
+
+
+def _rows(model: RegisteredModel, now: datetime, newest: int) -> list[tuple[Any, ...]]:
     count_unknown()
     with connection.cursor() as cursor:
         cursor.execute(_DRAWN, {"model": model.pk, "now": now, "newest": newest})
-        rows = cursor.fetchall()
-    latency = np.array([np.nan if row[6] is None else max(float(row[6]), 0.0) for row in rows], dtype=np.float64)
+        return list(cursor.fetchall())
+
+
+def _settled(rows: list[tuple[Any, ...]]) -> Reviews:
+    return _reviews(rows, [(row[4], row[6]) for row in rows])
+
+
+def _answered(rows: list[tuple[Any, ...]]) -> Reviews:
+    """The same rows by the drawn item's own first answer, which others may have settled later or otherwise."""
+    return _reviews(rows, [(row[8], row[9]) if row[7] else (row[4], row[6]) for row in rows])
+
+
+def _reviews(rows: list[tuple[Any, ...]], told: list[tuple[bool | None, Any]]) -> Reviews:
+    latency = np.array([np.nan if took is None else max(float(took), 0.0) for _, took in told], dtype=np.float64)
     return Reviews(
         strata=strata_of((review, queue, priority, guess) for review, queue, priority, guess, *_ in rows),
-        verdict=np.array([verdict(row[4]) for row in rows], dtype=np.int64),
+        verdict=np.array([verdict(agrees) for agrees, _ in told], dtype=np.int64),
         age=np.array([float(row[5]) for row in rows], dtype=np.float64),
         latency=latency,
     )
@@ -171,13 +198,16 @@ def _words(cells: list[Any]) -> np.ndarray[Any, np.dtype[np.object_]]:
 
 def _document(found: Arrivals) -> dict[str, object]:
     counts = {"drawn": found.drawn, "labelled": found.labelled}
-    return {"model": found.model.document(), "shift": asdict(found.shift), **counts}
+    answers = None if found.answers is None else found.answers.document()
+    return {"model": found.model.document(), "shift": asdict(found.shift), **counts, "answers": answers}
 
 
 def _read(document: dict[str, dict[str, object]]) -> Arrivals:
+    answers = document.get("answers")
     return Arrivals(
         model=ArrivalModel.from_document(document["model"]),
         shift=Shift(**document["shift"]),  # type: ignore[arg-type]
         drawn=document["drawn"],  # type: ignore[arg-type]
         labelled=document["labelled"],  # type: ignore[arg-type]
+        answers=None if answers is None else ArrivalModel.from_document(answers),
     )

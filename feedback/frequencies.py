@@ -6,8 +6,9 @@ probability with which its truth became known:
 
 - an outcome, where the model says for which predictions they come: 1, or where they come for those that proceeded
   1 / (1 - p_gate); only after the horizon, because what comes early is not like what comes late;
-- a blind decision on the item that the draw of routing made: 1 / (propensity x blind share), the share being 1 where
-  the queue is always blind. It stands for the predictions that cannot have such an outcome.
+- a case whose drawn item was answered blind: 1 / (propensity x blind share), the share being 1 where the queue is
+  always blind. It stands for the predictions that cannot have such an outcome. Where several people decide, true is
+  what they settled, not what the first of them said: the draw of one's screen selects cases, not answers.
 
 Where a model does not say for which predictions outcomes come, nobody knows that probability: its outcomes are counted
 plainly and only where blind decisions do not suffice, and are marked as reported.
@@ -39,13 +40,15 @@ NEWEST = 50_000
 KEEPS = timedelta(days=1)
 CompleteFor = RegisteredModel.CompleteFor
 
-# Slot 1 is the item that the draw made; of its answers the one that stands.
+# Slot 1 is the item that the draw made. Its standing answer tells how the case was looked at, the label what it is.
 _ROWS = """
     SELECT p.version_id, p.predicted, p.confidence, r.p_gate, r.propensity, r.review, p.occurred_at, o.value,
-           d.label, d.mode, d.model_shown_at IS NULL, i.queue_id, i.blind_share, i.blind_draw
+           l.value, d.mode, d.model_shown_at IS NULL, i.queue_id, i.blind_share, i.blind_draw
     FROM review_prediction p
     JOIN review_routingdecision r ON r.prediction_id = p.id
     LEFT JOIN feedback_label o ON o.prediction_id = p.id AND o.source = 'outcome' AND o.retired_at IS NULL
+    LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.selection = 'draw'
+        AND l.retired_at IS NULL
     LEFT JOIN review_queueitem i ON i.prediction_id = p.id AND i.slot = 1 AND i.kind = r.review
     LEFT JOIN review_reviewdecision d ON d.item_id = i.id AND d.kind = 'decision' AND NOT d.abstained
         AND NOT EXISTS (SELECT FROM review_reviewdecision s WHERE s.supersedes_id = d.id)
@@ -80,7 +83,7 @@ class Row:
 
     @property
     def is_blind(self) -> bool:
-        """Decided without the model's answer, and not because this reviewer chose to."""
+        """Settled, and answered without the model's answer, not because this reviewer chose to."""
         return self.answer is not None and self.mode == Mode.BLIND and bool(self.unseen)
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Model
 
 # Tables below so many pages of 8 kB are quick to read in whatever way.
-FEWEST_PAGES = 10
+FEWEST_PAGES = 3
 # Rows changed since it was last counted, over those counted: beyond that it is another table.
 CHANGED = 10
 

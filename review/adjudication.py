@@ -7,15 +7,19 @@ in a transaction that holds the row of the prediction.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Max
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, Max, OuterRef, Q
 
-from models_registry.models import DatabaseNow
+from models_registry import access
+from models_registry.models import DatabaseNow, ServiceKey
 from review.models import Lease, Prediction, QueueItem, ReviewDecision
 
 Kind = QueueItem.Kind
+LEADS = "preview"
 
 
 def standing(prediction: Prediction | int) -> list[ReviewDecision]:
@@ -92,4 +96,39 @@ def answers_of(item: QueueItem) -> list[dict[str, Any]] | None:
 
 def ability(item: QueueItem) -> str:
     """What somebody needs to be able to answer the item."""
-    return "preview" if item.tier else "review"
+    return LEADS if item.tier else "review"
+
+
+def without_lead(items: Sequence[QueueItem]) -> set[int]:
+    """The ids of those of these items that nobody could answer who leads their model.
+
+    A lead has answered the prediction, or holds another of its places, and would give two of its answers.
+    """
+    barred: dict[int, set[str]] = defaultdict(set)
+    predictions = [item.prediction_id for item in items]
+    undone = ReviewDecision.objects.filter(supersedes=OuterRef("pk"), kind=ReviewDecision.Kind.UNDO)
+    given = ReviewDecision.objects.filter(prediction__in=predictions, kind=ReviewDecision.Kind.DECISION)
+    for prediction, reviewer in given.exclude(Exists(undone)).values_list("prediction", "reviewer"):
+        barred[prediction].add(reviewer)
+    places = QueueItem.objects.leased().filter(prediction__in=predictions)
+    holders = list(places.values_list("prediction", "pk", "lease_holder"))
+    left = {model: leads(model) for model in {item.model_id for item in items}}
+    found = set()
+    for item in items:
+        at_it = {who for prediction, pk, who in holders if prediction == item.prediction_id and pk != item.pk}
+        if not left[item.model_id] - barred[item.prediction_id] - at_it:
+            found.add(item.pk)
+    return found
+
+
+def leads(model: int) -> set[str]:
+    """The pseudonyms of all who may decide what waits for who leads the model: people, and keys that may do all."""
+    roles = [role for role, can in access.ABILITIES.items() if LEADS in can]
+    scopes = [scope for scope, can in access.SCOPES.items() if LEADS in can]
+    members = Q(memberships__model=model, memberships__role__in=roles) | Q(is_superuser=True)
+    people = get_user_model().objects.filter(members, is_active=True).values_list("pk", "person__pseudonym").distinct()
+    live = Q(expires_at__isnull=True) | Q(expires_at__gt=DatabaseNow())
+    keys = ServiceKey.objects.filter(live, Q(model__isnull=True) | Q(model=model), revoked_at__isnull=True)
+    # Who has no pseudonym yet has answered nothing.
+    named = {pseudonym or f"user {pk}" for pk, pseudonym in people}
+    return named | {access.principal_of_key(key).pseudonym for key in keys.filter(scopes__overlap=scopes)}

@@ -31,7 +31,7 @@ _ALLOWED = """
     AND (i.lease_expires_at IS NULL OR i.lease_expires_at <= clock_timestamp())
     AND (i.tier = 0 OR i.model_id = ANY(%(leads)s))
     AND (i.assigned_to IS NULL OR i.assigned_to = %(holder)s OR i.assigned_until <= clock_timestamp())
-    AND (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s)
+    AND (%(while_paused)s OR (SELECT q.paused_at IS NULL FROM review_reviewqueue q WHERE q.id = %(queue)s))
     AND NOT EXISTS (
         SELECT 1 FROM review_reviewdecision d
         WHERE d.prediction_id = i.prediction_id AND d.kind = 'decision'
@@ -159,6 +159,6 @@ def terms() -> dict[str, Any]:
     """What the statements need to know about the share of audits and about time, for a claim that asks for no more."""
     share = settings.REVIEWHUB["AUDIT_CLAIM_SHARE"]
     window = math.ceil(AUDITS_IN_WINDOW / share) - 1 if share else 0
-    plain = {"leads": [], "reserved": False, "long": False}
+    plain = {"leads": [], "reserved": False, "long": False, "while_paused": False}
     seconds = settings.REVIEWHUB["RESERVED_SECONDS"]
     return {"share": share, "window": window, "lock": LOCK, "reserved_seconds": seconds, **plain}

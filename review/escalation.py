@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from models_registry.errors import Conflict
 from models_registry.ledger import record
-from review import leases
-from review.models import Comment, Lease
+from review import adjudication, leases
+from review.models import Comment, Lease, QueueItem
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,7 +21,8 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
     """End the lease and leave the case to who leads its model, with a note; safe to repeat.
 
     It does not come back to who escalated it, unless they lead the model themselves. Conflict
-    ``highest_tier`` for what waits for a lead already, else what ``leases.refusal`` says.
+    ``highest_tier`` for what waits for a lead already, ``no_lead`` where every lead has answered the case or holds
+    another place of it, else what ``leases.refusal`` says.
     """
     lease = leases.find(token)
     if lease is None:
@@ -32,15 +33,13 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
         return lease
     if item.tier and item.lease_token == token:
         raise Conflict("this case waits for a lead already; hand it over, or skip it", code="highest_tier")
+    if item.lease_token == token and lease.holder == principal.pseudonym and adjudication.without_lead([item]):
+        message = "everybody who leads this model has answered this case or is at it; hand it over, or skip it"
+        raise Conflict(message, code="no_lead")
     note = note.strip()
-    values: dict[str, Any] = {"token": token, "holder": principal.pseudonym, "tier": 1, "to": None, "seconds": None}
-    # The note is a comment, which is hidden where colleagues' words are.
-    values |= {"ending": Lease.Ending.ESCALATED, "reason": ""}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(leases.PASS_ON, values)
-            if not cursor.rowcount:
-                raise leases.refusal(token, principal.pseudonym)
+        leases.pass_on(token=token, holder=principal.pseudonym, ending=Lease.Ending.ESCALATED, tier=1)
+        # The note is a comment, which is hidden where colleagues' words are.
         Comment.objects.create(
             prediction_id=item.prediction_id, kind=Comment.Kind.ESCALATION, author=principal.pseudonym, text=note
         )
@@ -48,3 +47,27 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
         record(actor=principal.name, action="item.escalated", subject=str(item.pk), model=item.model, detail=detail)
     lease.refresh_from_db()
     return lease
+
+
+def give_back(*, item: QueueItem, principal: Principal) -> QueueItem:
+    """Let every reviewer of the model have what was escalated; for owners, and safe to repeat.
+
+    Conflict ``adjudication`` for answers that differ, which only a lead decides between, and ``leased`` while somebody
+    is at it.
+    """
+    principal.require("admin", item.model)
+    if item.kind == QueueItem.Kind.ADJUDICATION:
+        message = "reviewers' answers differ here: only somebody who leads the model decides between them"
+        raise Conflict(message, code="adjudication")
+    with transaction.atomic():
+        locked = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
+        escalated = QueueItem.objects.claimable().filter(pk=item.pk, tier=1)
+        if escalated.update(tier=0):
+            detail = {"prediction": str(item.prediction_id)}
+            record(
+                actor=principal.name, action="item.given_back", subject=str(item.pk), model=item.model, detail=detail
+            )
+        elif locked.tier and locked.state == QueueItem.State.OPEN:
+            raise Conflict("somebody is at this case; wait until it is free", code="leased")
+    item.refresh_from_db()
+    return item

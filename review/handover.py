@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from models_registry import access
@@ -36,13 +36,11 @@ def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = 
         raise leases.refusal(token, principal.pseudonym)
     colleague = _colleague(item, principal, to)
     note = note.strip()
-    values: dict[str, Any] = {"token": token, "holder": principal.pseudonym, "tier": 0, "to": colleague.pseudonym}
-    values |= {"seconds": settings.REVIEWHUB["HANDOVER_SECONDS"], "ending": Lease.Ending.HANDED_OVER}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(leases.PASS_ON, {**values, "reason": ""})
-            if not cursor.rowcount:
-                raise leases.refusal(token, principal.pseudonym)
+        leases.pass_on(
+            token=token, holder=principal.pseudonym, ending=Lease.Ending.HANDED_OVER, to=colleague.pseudonym,
+            seconds=settings.REVIEWHUB["HANDOVER_SECONDS"],
+        )  # fmt: skip
         Comment.objects.create(
             prediction_id=item.prediction_id, kind=Comment.Kind.HANDOVER, author=principal.pseudonym,
             addressee=colleague.pseudonym, text=note,

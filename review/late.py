@@ -1,6 +1,7 @@
 """A decision that reaches the server late, or twice: sent again after an outage, or once its lease had ended.
 
-It counts where the case is still undecided and nobody else has it; else the refusal tells why it was not used.
+It counts where the case is still undecided and nobody else has it, also while its queue is paused; else the refusal
+tells why it was not used.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def _again(
     if again is None and claims:
         found = queue.claim(
             queue=lease.item.queue, models=[lease.item.model], holder=principal.pseudonym, item=lease.item_id,
-            leads=leads,
+            leads=leads, while_paused=True,
         )  # fmt: skip
         again = leases.find(cast("UUID", found[0].lease_token)) if found else None
     if again is None:

@@ -5,8 +5,10 @@ Each statement changes a row only while the lease is live, and counts the lease 
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F
 
 from models_registry.errors import Conflict
@@ -72,7 +74,7 @@ RELEASE = f"""
     FROM released WHERE token = %(token)s
 """  # noqa: S608
 # The case goes to who leads the model, or to a colleague alone for a while.
-PASS_ON = f"""
+_PASS_ON = f"""
     WITH {_live()}, passed AS (
         UPDATE review_queueitem i
         SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL, tier = greatest(i.tier, %(tier)s),
@@ -198,6 +200,17 @@ INHERIT = """
     FROM later CROSS JOIN before LEFT JOIN first ON true
     WHERE l.token = later.token
 """
+
+
+def pass_on(
+    *, token: UUID, holder: str, ending: str, tier: int = 0, to: str | None = None, seconds: float | None = None
+) -> None:
+    """End the lease; its item is for that tier, or for one colleague for so many seconds. Conflict as ``refusal``."""
+    values: dict[str, Any] = {"token": token, "holder": holder, "ending": ending, "reason": "", "tier": tier, "to": to}
+    with connection.cursor() as cursor:
+        cursor.execute(_PASS_ON, {**values, "seconds": seconds})
+        if not cursor.rowcount:
+            raise refusal(token, holder)
 
 
 def find(token: UUID) -> Lease | None:

@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Prefetch, Q
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel
-from review import claims, leases
+from review import claims, leases, waiting
 from review.models import Explanation, Lease, QueueItem, ReviewDecision, ReviewQueue
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def claim(
     leads: Iterable[RegisteredModel] = (),
     long: bool = False,
     escalated: bool = False,
+    while_paused: bool = False,
 ) -> list[QueueItem]:
     """Lease up to ``count`` items to ``holder``, most urgent first, each with all that a review shows.
 
@@ -63,10 +64,11 @@ def claim(
     the holder has another slot, or that was handed to somebody else; and what was escalated, like an adjudication,
     only where the holder is among who ``leads`` its model (``escalated``: those first). ``item`` restricts the claim
     to that one, if it is free. ``reserved`` claims ahead: the lease is short and unseen until ``open_case``. ``long``
-    makes it three times as long, as the holder's own setting does.
+    makes it three times as long, as the holder's own setting does. ``while_paused`` is for an answer that was given
+    before: a pause hands out nothing new, and that is nothing new.
     """
     values = {**claims.terms(), "queue": queue.pk, "models": [m.pk for m in models], "holder": holder, "item": item}
-    values |= {"leads": [m.pk for m in leads], "reserved": reserved, "long": long}
+    values |= {"leads": [m.pk for m in leads], "reserved": reserved, "long": long, "while_paused": while_paused}
     with transaction.atomic():
         shown: dict[int, bool] = {}
         turn: dict[int, int] = {}
@@ -153,8 +155,12 @@ def resume(*, queue: ReviewQueue, actor: str) -> ReviewQueue:
 
 
 def depth(queue: ReviewQueue, models: Iterable[RegisteredModel]) -> int:
-    """How many open items nobody holds, from the index of the open ones: what was ever decided costs nothing."""
-    return QueueItem.objects.claimable().filter(queue=queue, model__in=models).count()
+    """How many open items nobody holds; counting stops at ``waiting.MOST + 1``, which says that there are more.
+
+    In the order of the index of the open ones, so that neither what was ever decided nor what waits behind costs.
+    """
+    waits = QueueItem.objects.claimable().filter(queue=queue, model__in=models)
+    return waits.order_by("-priority", "enqueued_at", "pk")[: waiting.MOST + 1].count()
 
 
 def counts(queues: Iterable[ReviewQueue], models: QuerySet[RegisteredModel]) -> dict[int, dict[str, Any]]:
@@ -190,11 +196,13 @@ def emptiness(
     answered = ReviewDecision.objects.filter(here, prediction=OuterRef("prediction"), kind="decision")
     passed = [Lease.Ending.ESCALATED, Lease.Ending.HANDED_OVER]
     passed_on = Lease.objects.filter(item__prediction=OuterRef("prediction"), holder=holder, ending__in=passed)
-    waiting = QueueItem.objects.open().filter(queue=queue, model__in=models)
-    out = waiting.leased().aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
+    waits = QueueItem.objects.open().filter(queue=queue, model__in=models)
+    # Few items have a token, and their tokens are indexed.
+    held = waits.leased().filter(lease_token__isnull=False)
+    out = held.aggregate(leased=Count("pk"), next_free_at=Min("lease_expires_at"))
     if ReviewQueue.objects.filter(pk=queue.pk, paused_at__isnull=False).exists():
         return Emptiness("paused", **out)
-    theirs = waiting.exclude(Exists(answered.exclude(Exists(undone))))
+    theirs = waits.exclude(Exists(answered.exclude(Exists(undone))))
     colleague = Q(assigned_to__isnull=False, assigned_until__gt=DatabaseNow()) & ~Q(assigned_to=holder)
     other_slot = Q(required__gt=1) & Exists(passed_on.exclude(item=OuterRef("pk")))
     for_leads = Q(tier=1) & ~Q(model__in=leads)

@@ -61,6 +61,7 @@ urlpatterns: list[Any] = [
     path("queues/", queue_pages.queues, name="queues"),
     path("queues/escalated/", escalations.escalations, name="escalations"),
     path("queues/escalated/<int:pk>/take/", escalations.take, name="take-escalated"),
+    path("queues/escalated/<int:pk>/return/", escalations.give_back, name="return-escalated"),
     path("models/<slug:slug>/settings/overrides/", override_pages.model_overrides, name="overrides"),
     path("models/<slug:slug>/settings/overrides/<int:pk>/end/", override_pages.end, name="end-override"),
     path("gallery/", gallery.gallery, name="gallery"),

@@ -105,6 +105,7 @@ GROUPS = (
         ("lease_limit", "409", "The lease was renewed as often as is allowed."),
         ("already_decided", "409", "The item has its decision, or you have answered this prediction."),
         ("highest_tier", "409", "The case waits for who leads the model already."),
+        ("no_lead", "409", "Everybody who leads the model has answered the case, or is at another place of it."),
         ("undo_window_closed", "409", "The time in which a decision can be undone is over."),
         ("answers_seen", "409", "Who gave the answer has seen since what others answered; it cannot be undone."),
         ("already_undone", "409", "The decision was undone before."),

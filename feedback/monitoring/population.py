@@ -44,17 +44,23 @@ _ROWS = """
     WHERE {of} AND p.status <> 'withdrawn'
     ORDER BY p.occurred_at, p.id
 """
-# What was told of how a label was given stands with its decision. Few predictions have one.
-_LABELLED = _ROWS.replace(
+# One answer of each drawn case, whatever settled it: the first to the item of the draw, undone or not.
+# What was on screen stands with it; the arm stands with the item. Few predictions have one.
+_ANSWERED = _ROWS.replace(
     "l.value, l.selection, o.value, t.value",
-    """l.value, l.selection, o.value, t.value,
-           (d.model_shown_at IS NULL)::int, coalesce(d.blind_share, 0.0),
-           coalesce(d.blind_draw < d.blind_share, false)::int""",
+    """d.label, 'draw', o.value, t.value, (d.model_shown_at IS NULL)::int,
+           CASE WHEN i.blind_draw IS NULL THEN 0.0 ELSE i.blind_share END,
+           coalesce(i.blind_draw < i.blind_share, false)::int""",
 ).replace(
-    "LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL",
-    """JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL
-        AND l.selection = 'draw'
-    JOIN review_reviewdecision d ON d.id = l.decision_id""",
+    """LEFT JOIN review_queueitem i ON i.prediction_id = p.id AND i.slot = 1 AND r.review <> 'none'
+    LEFT JOIN feedback_label l ON l.prediction_id = p.id AND l.source = 'review' AND l.retired_at IS NULL
+""",
+    """JOIN review_queueitem i ON i.prediction_id = p.id AND i.slot = 1 AND i.kind = r.review
+    JOIN LATERAL (
+        SELECT a.label, a.model_shown_at FROM review_reviewdecision a
+        WHERE a.item_id = i.id AND a.kind = 'decision' AND NOT a.abstained ORDER BY a.id LIMIT 1
+    ) d ON true
+""",
 )
 _WITHDRAWN = """
     SELECT p.version_id, EXTRACT(EPOCH FROM p.occurred_at)::float8,
@@ -111,7 +117,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Answered:
-    """Of N labelled rows: whether the model was ``hidden`` from who answered, the ``share`` of the random blind arm
+    """Of N answered rows: whether the model was ``hidden`` from who answered, the ``share`` of the random blind arm
     that the item could have fallen into (0 where there was none), and whether it was ``drawn`` into that arm."""
 
     hidden: Flags
@@ -192,11 +198,11 @@ def load(
     return _arrays(model, rows_within(_ROWS, model, spans, version, group=group or ""))
 
 
-def load_labelled(
+def load_answered(
     model: RegisteredModel, spans: Sequence[Span], *, version: ModelVersion | None = None, group: str | None = None
 ) -> tuple[Population, Answered]:
-    """The labelled rows alone of these spans, and how their labels were given."""
-    rows = rows_within(_LABELLED, model, spans, version, group=group or "")
+    """The rows of these spans whose drawn item was answered, and how; ``label`` is that answer, not what settled it."""
+    rows = rows_within(_ANSWERED, model, spans, version, group=group or "")
     hidden, share, drawn = (np.array([row[at] for row in rows], dtype=np.float64) for at in (-3, -2, -1))
     return _arrays(model, [row[:-3] for row in rows]), Answered(hidden > 0, share, drawn > 0)
 

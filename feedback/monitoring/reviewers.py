@@ -1,6 +1,9 @@
 """Live quality beside reviewers' errors: against their labels, corrected by gold items, and by the blind arm alone.
 
-The sums of all rows are those of stored days; the labelled rows are read one by one, as what a label is worth hangs
+Gold items tell how often one person errs, so what is corrected is one answer of each drawn case: that to the item of
+the draw, though others settled the case otherwise. It is known once it is given, with a chance of its own.
+
+The sums of all rows are those of stored days; the answered rows are read one by one, as what an answer is worth hangs
 on the screen under which it was given. So many of them at most, newest days first: beyond that the gold items leave
 more doubt than the draw, and the window says where it begins.
 """
@@ -8,7 +11,7 @@ more doubt than the draw, and the window says where it begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -21,6 +24,7 @@ from feedback.estimators import unweighted as naive
 from feedback.estimators.corrected import corrected_totals
 from feedback.estimators.rows import Rows
 from feedback.monitoring import cells, figures
+from feedback.monitoring.cells import Chances
 from feedback.monitoring.nonresponse import rate
 from feedback.monitoring.parts import Part, chances_of
 from feedback.monitoring.population import (
@@ -31,17 +35,18 @@ from feedback.monitoring.population import (
     Floats,
     Integers,
     Population,
-    load_labelled,
+    load_answered,
 )
 from feedback.monitoring.reading import Reading, time_of
 from feedback.monitoring.sums import COUNTS
 from feedback.raters import Confusion, screens
 from models_registry.models import ModelVersion
 
-# Labelled rows that are read one by one.
+# Answered rows that are read one by one.
 MOST_LABELS = 20_000
 SCREENS = ("shown", "hidden")
 _LABELS = [COUNTS.index(f"labelled_{kind}") for kind in cells.KINDS]
+_DRAWN = [COUNTS.index(kind) for kind in cells.KINDS]
 
 
 @dataclass(frozen=True)
@@ -54,15 +59,15 @@ class About:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The labelled rows of a part, how their labels were given, and the chance that each has come (N,)."""
+class Given:
+    """The answered rows of a part with the answer as label, how it was given, and the chance that it has come (N,)."""
 
     rows: Population
     answered: Answered
     came: Floats
 
-    def where(self, keep: Flags) -> Labelled:
-        return Labelled(self.rows.where(keep), self.answered.where(keep), self.came[keep])
+    def where(self, keep: Flags) -> Given:
+        return Given(self.rows.where(keep), self.answered.where(keep), self.came[keep])
 
     def as_rows(self, came: Floats, screen: Integers | None = None) -> Rows:
         return Rows(self.rows.label, self.rows.propensity, self.rows.drawn, came, screen=screen)
@@ -75,10 +80,12 @@ def beside_reviewers(
     keep: Flags | None = None if about.value is None else np.asarray(reading.rows.group == about.value, dtype=bool)
     low = _low(reading, most)
     every, part = reading.part(low, reading.held), reading.part(low, reading.held, keep)
-    found = _labelled(reading, low, about)
+    answers = _of_answers(reading)
+    found = _given(answers, low, about)
     gold_answers = gold.confusion_of(reading.model, now)
-    asked = _Asked(part, found, gold_answers, enough=figures.enough(every.counts))
-    arm = _Arm.of(reading, low, keep, found)
+    given = answers.part(low, reading.held, keep)
+    asked = _Asked(part, given, found, gold_answers, enough=figures.enough(every.counts))
+    arm = _Arm.of(answers, low, keep, found)
     return {
         "window": {
             "from": time_of(low).isoformat() if np.isfinite(low) else None,
@@ -112,10 +119,10 @@ def _short(found: Estimate) -> dict[str, Any]:
 
 
 class _Asked:
-    """The figures of one part, as labels say and as gold answers correct it."""
+    """The figures of one part, as labels say and as gold answers correct what is ``given``, its answers."""
 
-    def __init__(self, part: Part, found: Labelled, reviewers: Confusion, *, enough: bool) -> None:
-        self.part, self.found, self.reviewers, self.enough = part, found, reviewers, enough
+    def __init__(self, part: Part, given: Part, found: Given, reviewers: Confusion, *, enough: bool) -> None:
+        self.part, self.given, self.found, self.reviewers, self.enough = part, given, found, reviewers, enough
         self.screen = screens(found.rows.predicted, found.answered.hidden, part.shape.classes)
         self.outputs = found.rows.outputs(part.model)
 
@@ -137,14 +144,15 @@ class _Asked:
     @cached_property
     def _totals(self) -> dict[str, Totals]:
         labels = self.part.shape.layout.of_labels(self.outputs, self.rows, self.reviewers)
-        return self.part.with_labels(labels)
+        return self.given.with_labels(labels)
 
 
 @dataclass(frozen=True)
 class _Arm:
-    """The window since which each review could fall into the random blind arm, by the labels of that arm alone.
+    """The window since which each review could fall into the random blind arm, by the answers of that arm alone.
 
-    Such a label is known with the propensity times the share of the arm, which is a thinning as arrival is.
+    Such an answer is known with the propensity times the share of the arm, which is a thinning as arrival is. What
+    others made of the case has no part in it: that hangs on the answer.
     """
 
     part: Part
@@ -153,7 +161,7 @@ class _Arm:
     totals: dict[str, Totals]
 
     @classmethod
-    def of(cls, reading: Reading, low: float, keep: Flags | None, found: Labelled) -> _Arm | None:
+    def of(cls, reading: Reading, low: float, keep: Flags | None, found: Given) -> _Arm | None:
         without = found.rows.occurred[found.answered.share <= 0]
         begin = low
         if without.size:
@@ -176,7 +184,7 @@ class _Arm:
         return estimate(self.totals[name])
 
 
-def _shares(found: Labelled) -> dict[int | None, float]:
+def _shares(found: Given) -> dict[int | None, float]:
     """The share of the arm by day of routing, so that its inverse is the mean of inverses; None: of all."""
     days = cells.day_of(found.rows.routed)
     by_day: dict[int | None, float] = {None: _mean_share(found.answered.share)}
@@ -190,12 +198,16 @@ def _mean_share(share: Floats) -> float:
 
 
 def _low(reading: Reading, most: int) -> float:
-    """The midnight since which there are no more labels than are read, at least that of the newest with any."""
+    """The midnight since which there are no more answers than are read, at least that of the newest with any."""
     counted: dict[int, int] = {}
+    # Where several people decide there are answers without a label, though never more than were drawn.
+    alone = reading.arrivals.answers is None
     for day, sums in reading.days:
-        counted[day] = counted.get(day, 0) + round(float(sums.counts.sums[:, _LABELS].sum()))
+        own = sums.counts.sums[:, _LABELS if alone else _DRAWN]
+        counted[day] = counted.get(day, 0) + round(float(own.sum()))
     old = reading.rows.occurred < reading.held
-    given = cells.day_of(reading.rows.occurred[(reading.rows.label != UNKNOWN) & old])
+    known = reading.rows.label != UNKNOWN if alone else reading.rows.drawn
+    given = cells.day_of(reading.rows.occurred[known & old])
     for day, count in zip(*np.unique(given, return_counts=True), strict=True):
         counted[int(day)] = counted.get(int(day), 0) + int(count)
     total, low = 0, reading.low
@@ -207,13 +219,23 @@ def _low(reading: Reading, most: int) -> float:
     return low
 
 
-def _labelled(reading: Reading, low: float, about: About) -> Labelled:
-    rows, answered = load_labelled(reading.model, [(low, reading.held)], version=about.version, group=about.group)
-    found = Labelled(rows, answered, np.ones(len(rows)))
+def _of_answers(reading: Reading) -> Reading:
+    """The same with the chances of answers, which come before the label where others decide too."""
+    learned = reading.arrivals.answers
+    if learned is None:
+        return reading
+    chances = Chances(learned, reading.chances.now, reading.chances.low, reading.chances.high)
+    comes, came, answered = chances_of(chances, reading.rows)
+    return replace(reading, chances=chances, comes=comes, came=came, answered=answered)
+
+
+def _given(answers: Reading, low: float, about: About) -> Given:
+    rows, answered = load_answered(answers.model, [(low, answers.held)], version=about.version, group=about.group)
+    found = Given(rows, answered, np.ones(len(rows)))
     if about.value is not None:
         found = found.where(np.asarray(rows.group == about.value, dtype=bool))
-    _, came, _ = chances_of(reading.chances, found.rows)
-    return Labelled(found.rows, found.answered, came)
+    _, came, _ = chances_of(answers.chances, found.rows)
+    return Given(found.rows, found.answered, came)
 
 
 def _gold(classes: list[str], reviewers: Confusion, needed: Integers) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ class Escalate(APIView):
     @extend_schema(
         summary="Escalate a leased case",
         request={"application/json": ESCALATION},
-        responses={200: LEASE_ANSWER, 409: OpenApiResponse(description=f"highest_tier, {OVER}")},
+        responses={200: LEASE_ANSWER, 409: OpenApiResponse(description=f"highest_tier, no_lead, {OVER}")},
     )
     def post(self, request: Request, token: str) -> Response:
         known_parameters(request)

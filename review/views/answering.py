@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,12 +16,28 @@ from review.models import QueueItem
 from review.views import stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
 
     from models_registry.errors import Conflict
     from review.models import Lease
 
 MOST_TOKENS = 30
+
+
+def for_script(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Tell the script with a code that the queue is not this person's, which a 404 on the way here never carries."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except stage.NotAllowed:
+            told = _("This queue is not yours to review.")
+            return refused("not_allowed", told, status=HTTPStatus.NOT_FOUND)
+
+    return wrapped
 
 
 def lease_of(at: stage.Desk, token: UUID) -> Lease:

@@ -28,7 +28,18 @@ from review import cases, decisions, late, leases, queue, veil
 from review.forms import AnswerForm
 from review.models import Lease, QueueItem, ReviewDecision
 from review.views import stage
-from review.views.answering import card_html, none_html, not_used, refused, sentence, tokens_of, whole, withdrawn
+from review.views.answering import (
+    card_html,
+    for_script,
+    lease_of,
+    none_html,
+    not_used,
+    refused,
+    sentence,
+    tokens_of,
+    whole,
+    withdrawn,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -68,20 +79,25 @@ ANSWERS = {
 
 
 @page
+@for_script
 @never_cache
 @require_POST
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """Cases as fragments, claimed ahead: those of the ``tokens`` the page held before, else up to ``count`` next ones,
-    or the ``item`` named; with ``escalated`` first what was escalated, for who leads. Where there are fewer than
-    asked for, why follows."""
+    with ``escalated`` first what was escalated, for who leads. ``again`` is a token of one's own whose case is wanted
+    again, ``newer`` one whose case a newer one of the same entity replaced. Where there are fewer than asked for, why
+    follows.
+
+    A case goes by its tokens alone: a number of its item would tell when it was queued, and so which cases are old.
+    """
     at = stage.desk(request, slug)
-    wanted, count = request.POST.get("item", ""), whole(request.POST.get("count", "1"))
+    count = whole(request.POST.get("count", "1"))
     if "tokens" in request.POST:
         items = stage.held(at, tokens_of(request))
         return HttpResponse("".join(card_html(at, item) for item in items))
-    if wanted:
-        item = whole(wanted, most=2**62)
-        items = stage.held(at, item=item) or stage.claim(at, item=item, reserved=True)
+    if "again" in request.POST or "newer" in request.POST:
+        item = _wanted(at, request)
+        items = [] if item is None else stage.held(at, item=item) or stage.claim(at, item=item, reserved=True)
         return HttpResponse("".join(card_html(at, item) for item in items) or none_html(at))
     escalated = bool(at.leads) and request.POST.get("escalated") == "1"
     items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True, escalated=escalated)
@@ -90,30 +106,29 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @never_cache
 @require_safe
 def state(request: HttpRequest, slug: str) -> HttpResponse:
     """How the queue stands, what this person holds open in it, and a fresh token for forms. Takes nothing."""
     at = stage.desk(request, slug)
-    around, found = (
-        stage.around(at),
-        queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
-    )
-    waits = found.reason == "leased" and around["depth"] > 0
+    around, end = stage.around(at), stage.empty(at)
+    reason = end["emptiness"].reason
     return JsonResponse({
         "me": at.holder,
         "csrf": get_token(request),
         "waiting": around["depth"],
         "done": around["done_today"],
-        "reason": found.reason,
-        "takes": waits,
+        "reason": reason,
+        "takes": reason == "leased" and around["depth"] != 0,
         "held": [str(item.lease_token) for item in stage.held(at)],
         "undoable": None if around["undoable"] is None else around["undoable"].pk,
-        "empty": render_to_string("review/_empty.html", stage.empty(at), request=request),
+        "empty": render_to_string("review/_empty.html", end, request=request),
     })  # fmt: skip
 
 
 @page
+@for_script
 @require_POST
 def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """Decisions, each stored by itself; the results stand in their order."""
@@ -132,6 +147,7 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @require_POST
 def give_back(request: HttpRequest, slug: str) -> HttpResponse:
     """Free cases that this page claimed and does not decide, as when it is left or its reviewer pauses or skips."""
@@ -142,6 +158,7 @@ def give_back(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @page
+@for_script
 @require_POST
 def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse:
     """Take one's decision back, the latest where none is named, and get the case again with the answer marked."""
@@ -201,6 +218,16 @@ def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "review/_past.html", context)
 
 
+def _wanted(at: stage.Desk, request: HttpRequest) -> int | None:
+    """The item of the lease whose token is ``again``, or the one that replaced that of ``newer``."""
+    field = "again" if "again" in request.POST else "newer"
+    tokens = tokens_of(request, field)
+    if not tokens:
+        return None
+    lease = lease_of(at, tokens[0])
+    return lease.item_id if field == "again" else _newer(at, lease)
+
+
 def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
     """Store one answer; what came of it, never an exception."""
     token = UUID(given["token"])
@@ -228,14 +255,14 @@ def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
             "status": "conflict",
             "code": withdrawn(lease) or error.code,
             "told": not_used(lease, error),
-            "newer": _newer(at, lease),
+            "newer": _newer(at, lease) is not None,
         }
     except Invalid as error:
         places = {fault.pointer.strip("/").split("/")[0]: fault.message for fault in error.errors}
         return {**told, "status": "invalid", "errors": places or {"answer": error.detail}}
     except ReviewHubError as error:
         return {**told, "status": "conflict", "code": error.code, "told": sentence(error.detail)}
-    return {**told, "status": "saved", "decision": made.pk, "item": made.item_id, "label": made.label}
+    return {**told, "status": "saved", "decision": made.pk, "lease": str(made.lease_id), "label": made.label}
 
 
 def _newer(at: stage.Desk, lease: Lease) -> int | None:

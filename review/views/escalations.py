@@ -11,11 +11,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from models_registry.errors import Conflict
 from models_registry.models import DatabaseNow
 from models_registry.views.base import page, principal_of
-from review import queue
+from review import escalation, queue
+from review.adjudication import without_lead
 from review.models import Comment, QueueItem, ReviewerSettings
 from review.veil import veils
+from review.views.stage import granted_by
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -39,6 +42,9 @@ def escalations(request: HttpRequest) -> HttpResponse:
     ).order_by("id")
     last = {note.prediction_id: note for note in notes}
     live = set(QueueItem.objects.leased().filter(pk__in=[item.pk for item in items]).values_list("pk", flat=True))
+    stranded = without_lead(items)
+    owned = set(principal.models("admin").values_list("pk", flat=True))
+    granting = {model: granted_by([model]) for model in {item.model_id for item in items if item.pk in stranded}}
     rows = [
         {
             "item": item,
@@ -46,6 +52,9 @@ def escalations(request: HttpRequest) -> HttpResponse:
             "hidden": veil[item.prediction_id].colleagues,
             "held": item.pk in live,
             "mine": item.pk in live and item.lease_holder == principal.pseudonym,
+            "stranded": item.pk in stranded,
+            "granting": granting.get(item.model_id),
+            "returns": item.model_id in owned and item.kind != QueueItem.Kind.ADJUDICATION and item.pk not in live,
         }
         for item in items[:SHOWN]
     ]
@@ -79,3 +88,20 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("That case is not free any more, or you have answered it."))
         return redirect("escalations")
     return redirect("review", slug=item.queue.slug)
+
+
+@page
+@require_POST
+def give_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let every reviewer have that case again."""
+    principal = principal_of(request)
+    item = QueueItem.objects.select_related("model").filter(pk=pk, model__in=principal.models("preview")).first()
+    if item is None:
+        raise Http404
+    try:
+        escalation.give_back(item=item, principal=principal)
+    except Conflict as refused:
+        messages.error(request, refused.detail)
+    else:
+        messages.success(request, _("Every reviewer can have that case again."))
+    return redirect("escalations")

@@ -11,16 +11,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from models_registry.models import LabelDefinition, Membership, RegisteredModel
 from models_registry.views.base import principal_of
-from review import adjudication, cases, comments, exposure, keys, leases, queue
+from review import adjudication, cases, comments, exposure, keys, leases, queue, waiting
 from review import veil as veiling
 from review.models import Lease, Prediction, QueueItem, ReviewDecision, ReviewerSettings, ReviewQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.http import HttpRequest
 
     from models_registry.access import Principal
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 Context = dict[str, Any]
 LEADS = "preview"
 LATEST = 20
+
+
+class NotAllowed(Http404):
+    """None of the queue's models is this person's to review, or there is no such queue."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,12 @@ class Desk:
 
 
 def desk(request: HttpRequest, slug: str) -> Desk:
-    """The desk of the signed-in person at that queue; 404 when none of its models is theirs to review."""
+    """The desk of the signed-in person at that queue; NotAllowed when none of its models is theirs to review."""
     principal = principal_of(request)
-    line = get_object_or_404(ReviewQueue, slug=slug)
-    models = list(principal.models("review").filter(queues=line))
-    if not models:
-        raise Http404
+    line = ReviewQueue.objects.filter(slug=slug).first()
+    models = [] if line is None else list(principal.models("review").filter(queues=line))
+    if line is None or not models:
+        raise NotAllowed
     leads = list(principal.models(LEADS).filter(queues=line))
     wishes = ReviewerSettings.objects.filter(user=principal.user).first() or ReviewerSettings(user=principal.user)
     return Desk(line, models, leads, principal, wishes)
@@ -172,10 +177,15 @@ def around(at: Desk) -> Context:
     return {
         "queue": at.queue,
         "models": at.models,
-        "depth": queue.depth(at.queue, at.models),
+        "depth": counted(queue.depth(at.queue, at.models)),
         "done_today": done.count(),
         "undoable": undoable(at),
     }
+
+
+def counted(found: int) -> int | str:
+    """How much waits, for the screen: a number, or "1000+" where counting stopped."""
+    return found if found <= waiting.MOST else f"{waiting.MOST}+"
 
 
 def surroundings(at: Desk) -> Context:
@@ -208,7 +218,7 @@ def empty(at: Desk) -> Context:
         "emptiness": queue.emptiness(queue=at.queue, models=at.models, holder=at.holder, leads=at.leads),
         "newest": newest.first(),
         "elsewhere": _elsewhere(at),
-        "granting": _granting(at.models),
+        "granting": granted_by(at.models),
         "undoable": undoable(at),
         **summary(at),
     }
@@ -243,16 +253,16 @@ def latest(at: Desk) -> list[ReviewDecision]:
 def _elsewhere(at: Desk) -> ReviewQueue | None:
     """Another queue in which something waits that this person may review, the fullest first."""
     mine = at.principal.models("review")
-    lines = ReviewQueue.objects.filter(models__in=mine, paused_at__isnull=True).exclude(pk=at.queue.pk).distinct()
-    counts = queue.counts(list(lines), mine)
-    full = [line for line in lines if counts[line.pk]["depth"]]
-    best = max(full, key=lambda line: counts[line.pk]["depth"], default=None)
-    if best is not None:
-        best.waiting = counts[best.pk]["depth"]  # type: ignore[attr-defined]
+    lines = list(ReviewQueue.objects.filter(models__in=mine, paused_at__isnull=True).exclude(pk=at.queue.pk).distinct())
+    counts = {line.pk: queue.depth(line, mine) for line in lines}
+    best = max(lines, key=lambda line: counts[line.pk], default=None)
+    if best is None or not counts[best.pk]:
+        return None
+    best.waiting = counted(counts[best.pk])  # type: ignore[attr-defined]
     return best
 
 
-def _granting(models: list[RegisteredModel]) -> list[str]:
+def granted_by(models: Iterable[RegisteredModel | int]) -> list[str]:
     """Who can make somebody a lead of these models."""
     owners = Membership.objects.filter(model__in=models, role=Membership.Role.OWNER, user__is_active=True)
     return sorted({row.user.get_username() for row in owners.select_related("user")})[:3]

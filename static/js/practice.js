@@ -1,6 +1,6 @@
 // Practice: the keys that were taught press their buttons; Enter goes on. Without script the buttons do all.
 
-import { Keys, isEditable } from "./keys.js";
+import { Keys } from "./keys.js";
 
 document.querySelector("[data-focus]")?.focus({ preventScroll: true });
 
@@ -18,10 +18,3 @@ const keys = new Keys(document, {
   },
 });
 keys.rearm();
-
-document.addEventListener("keydown", (event) => {
-  const next = document.querySelector("[data-next]");
-  if (event.key !== "Enter" || event.repeat || !next || isEditable(event.target) || event.target.closest("a, button")) return;
-  event.preventDefault();
-  next.click();
-});

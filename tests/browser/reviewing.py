@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 REVIEW = "/queues/tumours/review/"
 ANSWERS = "**/review/answers/"
+# What this device keeps until the server has heard of it.
+KEPT = """new Promise((resolve) => {
+    const opening = indexedDB.open("reviewhub-outbox", 1);
+    opening.onsuccess = () => {
+        const asked = opening.result.transaction("decisions").objectStore("decisions").getAll();
+        asked.onsuccess = () => resolve(asked.result);
+    };
+})"""
 
 
 def case(page: Page, name: str) -> None:

@@ -67,10 +67,10 @@ def test_a_key_held_down_is_one_answer(page):
     assert ReviewDecision.objects.count() == 1
 
 
-@pytest.mark.parametrize("combination", ["Control+1", "Alt+1", "Meta+1", "Shift+A"])
-def test_combinations_of_the_browser_answer_nothing(page, combination):
-    page.locator("#stage[data-ready=true]").wait_for()
-    page.keyboard.press(combination)
+def test_combinations_of_the_browser_answer_nothing(page):
+    for combination in ("Control+1", "Alt+1", "Meta+1", "Shift+A"):
+        page.locator("#stage[data-ready=true]").wait_for()
+        page.keyboard.press(combination)
     press(page, "n")
     page.locator("#note").wait_for(state="visible")
     assert ReviewDecision.objects.count() == 0

@@ -10,15 +10,7 @@ from models_registry import access
 from review import decisions, queue, withdrawal
 from review.models import QueueItem, ReviewDecision, ReviewQueue
 from tests.browser import world as makers
-from tests.browser.reviewing import ANSWERS, REVIEW, case, more, overdue, press, settled, shown, told
-
-SLOW_SAVES = """
-    const send = window.fetch;
-    window.fetch = async (url, options) => {
-        if (String(url).includes("/answers/")) await new Promise((resolve) => setTimeout(resolve, 6000));
-        return send(url, options);
-    };
-"""
+from tests.browser.reviewing import ANSWERS, REVIEW, case, overdue, press, settled, shown, told
 
 
 @pytest.fixture
@@ -30,27 +22,6 @@ def page(world, open_page):
 
 def decided():
     return Counter(ReviewDecision.objects.filter(kind="decision").values_list("prediction__external_id", flat=True))
-
-
-def test_cases_follow_each_other_while_every_save_takes_six_seconds(world, open_page):
-    more(world, 30)
-    page = open_page("alice", "/queues/")
-    page.context.add_init_script(SLOW_SAVES)
-    page.goto(REVIEW)
-    case(page, "P-2201")
-    seen = []
-    for number in range(24):
-        seen.append(shown(page))
-        press(page, "12"[number % 2])
-    assert not ReviewDecision.objects.exists() or len(decided()) < 24
-    page.locator(".review-link").get_by_text("saving").wait_for()
-    settled_slowly(page)
-    assert decided() == Counter(seen)
-    assert len(seen) == len(set(seen)) == 24
-
-
-def settled_slowly(page):
-    page.locator(".review-link[data-unsent='0']").wait_for(timeout=40_000)
 
 
 def test_errors_of_the_server_keep_the_answer_and_name_the_request(page):

@@ -8,74 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feedback import gold, labels, monitoring
+from feedback import gold, monitoring
 from feedback.estimators import measure
-from feedback.models import Label
 from feedback.monitoring import reviewers as beside
 from feedback.monitoring.days import refresh
 from feedback.monitoring.population import load
 from feedback.raters import Confusion, screens
 from models_registry.models import RegisteredModel
-from review.models import Lease, QueueItem, ReviewDecision
+from review.models import ReviewDecision
 from tests.conftest import Cast, make_model
-from tests.feedback.cases import make_case
 from tests.feedback.live_world import BEGIN, World, world
-from tests.feedback.reviewed_by_people import answers
+from tests.feedback.reviewed_rows import give, known
 
 NOW = BEGIN + timedelta(days=31)
 SHARE = 0.3
-
-
-def _label(made: World, *, share: float, copied: float, seed: int = 5) -> None:
-    """Everything drawn is answered at once by people who err, a share of them without seeing the model."""
-    rng = np.random.default_rng(seed)
-    queue, definition = made.model.queues.get(), made.model.definitions.get()
-    drawn = np.flatnonzero(made.drawn)
-    predicted = np.array([made.model.classes.index(row.predicted) for row in made.rows])
-    arm = rng.random(drawn.size)
-    hidden = arm < share
-    own = answers(rng, made.truth[drawn], predicted[drawn], 0.0)
-    led = answers(rng, made.truth[drawn], predicted[drawn], copied)
-    given = np.where(hidden, own, led)
-    items = QueueItem.objects.bulk_create(
-        QueueItem(prediction=made.rows[i], model=made.model, queue=queue, state="decided", kind=made.kinds[i],
-                  blind_share=share, blind_draw=draw)
-        for i, draw in zip(drawn.tolist(), arm.tolist(), strict=True)
-    )  # fmt: skip
-    _answer(items, given.tolist(), hidden.tolist(), definition, share)
-    labels.pull_all()
-    Label.objects.update(created_at=BEGIN + timedelta(hours=1))
-
-
-def _answer(items: list[QueueItem], given: list[int], hidden: list[bool], definition: Any, share: float) -> None:
-    leases = Lease.objects.bulk_create(
-        Lease(token=f"{item.pk:032x}", item=item, holder="r", expires_at=BEGIN) for item in items
-    )
-    ReviewDecision.objects.bulk_create(
-        ReviewDecision(
-            item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer=f"r-{item.slot}",
-            definition=definition,
-            label=item.model.classes[label], decided_at=item.prediction.occurred_at,
-            model_shown_at=None if own else item.prediction.occurred_at,
-            blind_share=share or None, blind_draw=item.blind_draw,
-        ) for item, lease, label, own in zip(items, leases, given, hidden, strict=True)
-    )  # fmt: skip
-
-
-def _gold(model: RegisteredModel, each: int, *, hidden: bool, copied: float, seed: int = 9) -> None:
-    """``each`` answers per cell, on one prediction of long ago."""
-    rng = np.random.default_rng(seed + hidden)
-    rows, truth, shown = [], np.tile(np.repeat([0, 1], each), 2), np.repeat([0, 0, 1, 1], each)
-    for says, true in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        scores = [0.8, 0.2] if says == 0 else [0.2, 0.8]
-        at = BEGIN - timedelta(days=90)
-        case = make_case(model, f"gold-{hidden}-{says}-{true}", review="none", scores=scores, occurred_at=at)
-        gold.set_gold(prediction=case, value=model.classes[true], actor="erin")
-        named = {"prediction": case, "model": model, "queue": model.queues.get(), "kind": "gold", "state": "decided"}
-        rows += [QueueItem(**named, slot=slot) for slot in range(1, each + 1)]
-    items = QueueItem.objects.bulk_create(rows)
-    given = answers(rng, truth, shown, 0.0 if hidden else copied)
-    _answer(items, given.tolist(), [hidden] * len(items), model.definitions.get(), 0.0)
 
 
 def _model() -> RegisteredModel:
@@ -90,9 +36,9 @@ def _quality(model: RegisteredModel, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def reviewed(db: None) -> World:
     made = world(_model(), n=1500, days=8)
-    _label(made, share=SHARE, copied=0.25)
-    _gold(made.model, 60, hidden=False, copied=0.25)
-    _gold(made.model, 60, hidden=True, copied=0.25)
+    give(made, share=SHARE, copied=0.25)
+    known(made.model, 60, hidden=False, copied=0.25)
+    known(made.model, 60, hidden=True, copied=0.25)
     refresh(made.model, now=NOW)
     return made
 
@@ -129,8 +75,8 @@ def test_stored_sums_and_rows_give_the_same(reviewed: World) -> None:
 
 def test_gold_of_the_other_screen_alone_gives_no_figure_and_says_what_is_missing(db: None) -> None:
     made = world(_model(), n=800, days=4)
-    _label(made, share=SHARE, copied=0.25)
-    _gold(made.model, 40, hidden=True, copied=0.25)
+    give(made, share=SHARE, copied=0.25)
+    known(made.model, 40, hidden=True, copied=0.25)
     found = _quality(made.model)["reviewers"]
     assert found["metrics"]["accuracy"]["labels"]["state"] == "ok"
     assert found["metrics"]["accuracy"]["corrected"]["state"] == "insufficient_data"
@@ -141,7 +87,7 @@ def test_gold_of_the_other_screen_alone_gives_no_figure_and_says_what_is_missing
 
 def test_without_gold_there_is_nothing_to_correct_by(db: None) -> None:
     made = world(_model(), n=800, days=4)
-    _label(made, share=0.0, copied=0.0)
+    give(made, share=0.0, copied=0.0)
     found = _quality(made.model)["reviewers"]
     assert found["metrics"]["accuracy"]["corrected"]["state"] == "insufficient_data"
     assert {cell["missing"] for cell in found["gold"]} == {30}
@@ -182,7 +128,7 @@ def test_a_window_with_more_labels_than_are_read_begins_later_and_says_so(
 
 def test_a_share_that_began_within_the_window_counts_from_then_on(db: None) -> None:
     made = world(_model(), n=800, days=4)
-    _label(made, share=SHARE, copied=0.0)
+    give(made, share=SHARE, copied=0.0)
     first = ReviewDecision.objects.order_by("prediction__occurred_at").first()
     assert first is not None
     found = _quality(made.model)["reviewers"]["hidden_arm"]
@@ -194,7 +140,7 @@ def test_missing_counts_are_those_of_the_fewest_needed() -> None:
 
 
 def test_answers_with_the_model_hidden_are_cells_of_their_own(cast: Cast) -> None:
-    _gold(cast.model, 2, hidden=True, copied=0.0)
+    known(cast.model, 2, hidden=True, copied=0.0)
     counts = gold.confusion_of(cast.model).counts
     assert counts.shape == (4, 2, 2)
     assert counts[:2].sum() == 0

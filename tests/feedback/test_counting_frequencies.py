@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from feedback import frequencies, labels
@@ -206,3 +207,43 @@ def test_other_versions_keep_counts_of_their_own(cast: Cast) -> None:
     counted(cast)
     told = {row.version_id: row.bins[0]["k"] for row in Calibration.objects.all()}
     assert told == {cast.version.pk: 60, other.pk: 0}
+
+
+def settled_by(cast: Cast, first: ReviewDecision, others: list[str]) -> None:
+    """The first answer was one of two; the second, and an adjudicator's where there are two more, saw the model."""
+    QueueItem.objects.filter(pk=first.item_id).update(required=2)
+    for slot, label in enumerate(others, 2):
+        kind = first.item.kind if slot == 2 else "adjudication"
+        item = QueueItem.objects.create(
+            prediction=first.prediction, model=cast.model, queue=first.item.queue, kind=kind, slot=slot, required=2,
+            tier=int(slot > 2), state="decided",
+        )  # fmt: skip
+        lease = Lease.objects.create(token=uuid4(), item=item, holder=f"r-{slot}", expires_at=NOW)
+        ReviewDecision.objects.create(
+            item=item, prediction=first.prediction, model=cast.model, lease=lease, reviewer=f"r-{slot}", label=label,
+            model_shown_at=NOW, definition=first.definition,
+        )  # fmt: skip
+
+
+def test_where_several_decide_the_screen_of_the_first_selects_and_what_they_settled_is_true(cast: Cast) -> None:
+    for blind, times in (((0.5, 0.1), 60), ((0.5, 0.9), 20)):
+        for _ in range(times):
+            # Wrong at first, and put right by the adjudicator.
+            mode = "blind" if blind[1] < blind[0] else "assisted"
+            settled_by(cast, answered(cast, "fraud", blind=blind, mode=mode, seen=mode != "blind"), ["ok", "ok"])
+    for _ in range(30):
+        settled_by(cast, answered(cast, "fraud", blind=(0.5, 0.2)), ["fraud"])
+    for _ in range(10):
+        # Not settled: the adjudicator is still asked.
+        made = answered(cast, "fraud", blind=(0.5, 0.2))
+        settled_by(cast, made, ["ok"])
+        QueueItem.objects.create(
+            prediction=made.prediction, model=cast.model, queue=made.item.queue, kind="adjudication", slot=3, tier=1
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE review_queueitem, review_reviewdecision, review_prediction, review_routingdecision")
+
+    [found] = counted(cast)
+
+    assert (found["n"], found["k"]) == (90, 60)
+    assert found["share"] == pytest.approx(60 / 90)

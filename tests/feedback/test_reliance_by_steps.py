@@ -55,7 +55,7 @@ def _decide_all(cast: Cast, answer: Any, people: tuple[Any, ...] | None = None) 
     place = 0
     while True:
         who = team[place % len(team)]
-        taken = queue.claim(queue=line, models=[cast.model], holder=who.pseudonym, count=5)
+        taken = queue.claim(queue=line, models=[cast.model], holder=who.pseudonym, count=20)
         if not taken:
             return
         for item in taken:

@@ -161,3 +161,26 @@ def test_reliance_after_an_answer_of_ones_own_counts_switches_and_keeps() -> Non
     assert ((rair.k, rair.n), (rsr.k, rsr.n)) == ((1, 2), (1, 2))
     assert (rair.low, rair.high) == wilson(0.5, 2)
     assert counted(np.array([], dtype=bool)).low is None
+
+
+def _of_two_slots(rng: np.random.Generator, *, one_draw: bool) -> tuple[np.ndarray, np.ndarray]:
+    """300 cases, each answered twice alike: whether the model is obviously right, and who follows it, is the case's."""
+    agrees, follows = rng.random(300) < alone(), rng.random(300) < EFFECT / (1 - alone())
+    hidden = rng.random((2, 300)) < 0.3
+    if one_draw:
+        hidden[1] = hidden[0]
+    return (agrees | (follows & ~hidden)).ravel(), hidden.ravel()
+
+
+@pytest.mark.parametrize("one_draw", [False, True], ids=["a draw per slot", "a draw per case"])
+def test_slots_of_one_case_count_as_two_because_each_has_a_draw_of_its_own(one_draw: bool) -> None:
+    rng = np.random.default_rng(17)
+    held, errors = 0, []
+    for _ in range(RUNS):
+        agree, hidden = _of_two_slots(rng, one_draw=one_draw)
+        one = gap(agree, hidden, np.zeros(600))
+        held += one.low <= EFFECT <= one.high
+        errors.append(one.point - EFFECT)
+    assert abs(np.mean(errors)) < 4 * np.std(errors) / np.sqrt(RUNS)
+    # With one draw for both the answers would be worth half as many.
+    assert held / RUNS <= 0.88 if one_draw else 0.92 <= held / RUNS <= 0.985

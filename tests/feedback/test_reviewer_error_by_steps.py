@@ -1,6 +1,6 @@
 """A9 through the real steps: the figures are those of the arrays whose replications meet the bars.
 
-Small here; `make acceptance` sets A9_ROWS and A9_EACH to the full size.
+Small here; `make acceptance` sets A9_ROWS and A9_EACH larger.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from feedback import gold
 from feedback.estimators import measure, true_value
 from feedback.estimators.corrected import corrected
 from feedback.estimators.rows import Rows
-from feedback.monitoring.population import load, load_labelled
+from feedback.monitoring.population import load, load_answered
 from feedback.raters import screens
 from models_registry import access
 from review.models import QueueItem
@@ -68,7 +68,7 @@ def test_steps_and_arrays_give_the_same_corrected_figures(db: None, copied: floa
 
 def test_of_a_blind_arm_labels_and_gold_are_told_apart_by_what_the_steps_recorded(db: None) -> None:
     made = _run(COPIED, blind=0.4)
-    _, answered = load_labelled(made.model, [EVER])
+    _, answered = load_answered(made.model, [EVER])
     labelled = made.labels >= 0
     assert int(answered.hidden.sum()) == int(made.hidden[labelled].sum())
     assert 0 < answered.hidden.sum() < labelled.sum()

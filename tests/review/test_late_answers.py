@@ -9,11 +9,12 @@ import pytest
 from django.db.models import F
 
 from models_registry import access
-from models_registry.errors import Conflict
+from models_registry.errors import Conflict, Forbidden
 from review import decisions, late, queue
 from review.models import Lease, QueueItem, ReviewDecision, ReviewQueue
 from tests.conftest import Cast
 from tests.review.items import make_item
+from tests.review.overlapping import take
 from tests.review.test_deciding import claim
 
 
@@ -83,6 +84,36 @@ def test_a_later_lease_that_ran_out_too_takes_no_answer_away(cast: Cast, next_ho
     overdue()
 
     assert answer(cast, token) == ReviewDecision.objects.get()
+
+
+def test_a_pause_refuses_no_answer_that_was_given_before(cast: Cast) -> None:
+    make_item(cast.model)
+    token = claim(cast, cast.alice).lease_token
+    overdue()
+    paused = queue.pause(queue=ReviewQueue.objects.get(slug=cast.model.slug), actor="erin")
+
+    assert take(cast.model, cast.alice) is None
+    made = answer(cast, token)
+    instead = late.decide_instead(token=made.lease_id, principal=access.principal_of_user(cast.alice), label="fraud")
+
+    assert (made.label, instead.label, QueueItem.objects.get().state) == ("ok", "fraud", "decided")
+    assert paused.paused_at is not None
+
+
+@pytest.mark.parametrize("kept", ["tier", "assigned"])
+def test_a_pause_lets_nobody_have_what_is_not_theirs(cast: Cast, kept: str) -> None:
+    make_item(cast.model)
+    token = claim(cast, cast.alice).lease_token
+    overdue()
+    if kept == "tier":
+        QueueItem.objects.update(tier=1)
+    if kept == "assigned":
+        QueueItem.objects.update(assigned_to="r-bob", assigned_until="2100-01-01T00:00:00Z")
+    queue.pause(queue=ReviewQueue.objects.get(slug=cast.model.slug), actor="erin")
+
+    with pytest.raises((Conflict, Forbidden)):
+        answer(cast, token)
+    assert not ReviewDecision.objects.exists()
 
 
 def test_what_was_given_back_stays_given_back(cast: Cast) -> None:

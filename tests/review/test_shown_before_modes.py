@@ -1,4 +1,4 @@
-"""Rows of before there were modes were made with the model in sight; a new release must not call them blind."""
+"""Rows of before there were modes: made with the model in sight, and a new release must not call them blind."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from review import queue
+from models_registry import access
+from review import queue, waiting
 from review.models import QueueItem, ReviewDecision, ReviewQueue
-from tests.conftest import Cast
+from tests.conftest import Cast, make_model
 from tests.review.items import make_item
 from tests.review.test_deciding import claim, decide
 
@@ -40,6 +42,31 @@ def test_what_waits_is_counted_without_what_others_hold(cast: Cast) -> None:
 
     assert queue.depth(line, [cast.model]) == 1
     assert QueueItem.objects.count() == 3
+
+
+def test_counting_what_waits_stops_and_says_so(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MOST", 2)
+    for number in range(5):
+        make_item(cast.model, f"p-{number}")
+    other, _ = make_model("cards")
+    access.grant_role(user=cast.alice, model=other, role="reviewer", actor="test")
+    for number in range(5):
+        make_item(other, f"q-{number}")
+    client = Client()
+    client.force_login(cast.alice)
+    base = reverse("review", args=[cast.model.slug])
+
+    assert queue.depth(ReviewQueue.objects.get(slug=cast.model.slug), [cast.model]) == 3
+    assert "2+" in client.get(base, {"plain": ""}).content.decode()
+    with CaptureQueriesContext(connection) as queries:
+        state = client.get(f"{base}state/").json()
+    assert (state["waiting"], state["takes"]) == ("2+", True)
+    assert "cards: 2+ waiting" in state["empty"]
+    counted = [q["sql"] for q in queries if "COUNT(" in q["sql"] and 'FROM "review_queueitem"' in q["sql"]]
+    assert len(counted) == 3
+    for sql in counted:
+        # What waits is counted up to a limit; what is out on lease is found by its tokens.
+        assert "LIMIT 3" in sql or '"lease_token" IS NOT NULL' in sql, sql
 
 
 def test_decisions_of_a_reviewer_are_indexed_by_time() -> None:

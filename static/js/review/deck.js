@@ -4,6 +4,8 @@ import { post } from "./http.js";
 import { letGo, seize } from "./tabs.js";
 
 const DRY_MS = 15_000;
+const MOST = 5;
+const FORGETS = 0.9;
 
 // A case with its lease, made from a fragment of the server.
 export class Slot {
@@ -15,16 +17,18 @@ export class Slot {
   }
 
   take(node) {
-    const { token, item, prediction, name, left, span, mode, first } = node.dataset;
-    Object.assign(this, { node, token, item, prediction, name, mode, first: first ?? "" });
+    const { token, name, left, span, mode, first } = node.dataset;
+    Object.assign(this, { node, token, name, mode, first: first ?? "" });
     this.hidden = "hidden" in node.dataset;
     this.twoKeys = "twoKeys" in node.dataset;
     this.span = Number(span);
+    this.limited = false;
     this.renewed(Number(left));
   }
 
   // The server says how long is left; the computer's clock may be wrong, or be set meanwhile.
   renewed(left) {
+    this.granted = left;
     this.ends = performance.now() + left * 1000;
     this.over = false;
   }
@@ -47,30 +51,50 @@ export class Deck {
     this.slots = [];
     this.end = null;
     this.dryAt = -Infinity;
+    this.pace = Infinity; // ms a case, of late
+    this.delay = 0; // ms a claim takes: the worst of late
     this.claiming = false;
     this.awaited = false;
     this.stopped = false;
   }
 
-  // As many as are wanted ahead; where the queue ran dry not again for a while, unless the person waits.
+  // How long the person had a case in hand.
+  worked(ms) {
+    this.pace = this.pace === Infinity ? ms : 0.6 * this.pace + 0.4 * ms;
+  }
+
+  // As many as the person wishes; more where they go through them faster than claims come, within bounds.
+  get depth() {
+    const needed = Math.ceil((2 * this.delay) / this.pace) + 1;
+    return Math.max(this.ahead, Math.min(MOST, needed));
+  }
+
+  // Where the queue ran dry not again for a while, unless the person waits. One claim at a time: two at once could get
+  // two places of the same case. So with enough in hand it is put off until it brings more than one.
   async refill(waiting = false) {
-    const lacking = this.ahead - this.slots.length + (waiting ? 1 : 0);
+    const lacking = this.depth - this.slots.length + (waiting ? 1 : 0);
     // Whoever waits by now waits for the claim that is on its way, and for what becomes of it.
     if (this.claiming) { this.awaited ||= waiting; return; }
-    if (this.stopped || lacking < 1) return;
+    if (this.stopped || lacking < 1 || (lacking < 2 && this.slots.length > 2)) return;
     if (!waiting && performance.now() - this.dryAt < DRY_MS) return;
     this.claiming = true;
     this.awaited = waiting;
-    const answer = await post("cards/", { count: String(lacking), ...(this.escalated ? { escalated: "1" } : {}) });
+    const since = performance.now();
+    // Who waits gets the first of them sooner; the rest follows.
+    const count = Math.min(lacking, waiting ? this.ahead + 1 : MOST);
+    const answer = await post("cards/", { count: String(count), ...(this.escalated ? { escalated: "1" } : {}) });
     this.claiming = false;
     if (answer.kind !== "ok") { this.onTrouble(answer, this.awaited); return; }
+    this.delay = Math.max(performance.now() - since, FORGETS * this.delay);
     const { slots, end } = parse(answer.body);
+    if (!slots.length && !end) { this.onTrouble({ kind: "broken" }, this.awaited); return; }
     if (this.stopped) { this.giveBack(slots, "paused"); return; }
     for (const slot of slots) seize(`lease:${slot.token}`);
     this.slots.push(...slots);
     this.end = end;
     this.dryAt = end ? performance.now() : -Infinity;
     this.onSlots();
+    this.refill();
   }
 
   next() {

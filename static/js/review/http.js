@@ -1,6 +1,8 @@
 // Requests of the review page. Every answer is sorted into one of a few kinds; nothing here throws.
 //
-// ok, refused (409), invalid (422), forbidden (403, 404), signed-out, broken (5xx and all else), offline (no answer).
+// ok, refused (409), invalid (400, 422), forbidden (the queue is not this person's), signed-out, broken (5xx and all
+// else), offline (no answer). What refuses must be the product itself, which tells a code: a status alone may be of a
+// proxy, or of a deployment that is half done.
 
 const root = document.getElementById("review");
 export const base = root.dataset.base;
@@ -9,12 +11,15 @@ let csrf = root.dataset.csrf;
 
 const PATIENCE_MS = 30_000;
 
-async function request(path, options, id) {
+// Where another queue's page stands.
+export const baseOf = (slug) => base.replace(/[^/]+\/review\/$/, `${slug}/review/`);
+
+async function request(path, options, id, at = base) {
   const headers = { "X-Requested-With": "fetch", ...options.headers };
   if (id) headers["X-Request-Id"] = id;
   let answer;
   try {
-    answer = await fetch(base + path, { ...options, headers, redirect: "manual", credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    answer = await fetch(at + path, { ...options, headers, redirect: "manual", credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
   } catch {
     return { kind: "offline" };
   }
@@ -26,8 +31,13 @@ async function request(path, options, id) {
   } catch {
     return { kind: "offline" };
   }
-  const kind = { 400: "invalid", 403: "forbidden", 404: "forbidden", 409: "refused", 422: "invalid" }[answer.status] ?? (answer.ok ? "ok" : "broken");
-  return { kind, status: answer.status, body };
+  return { kind: kindOf(answer, body?.code), status: answer.status, body };
+}
+
+function kindOf({ ok, status }, code) {
+  if (ok) return "ok";
+  if (code === "not_allowed") return "forbidden";
+  return (code && { 400: "invalid", 409: "refused", 422: "invalid" }[status]) ?? "broken";
 }
 
 export const get = (path) => request(path, {});
@@ -36,19 +46,20 @@ export const get = (path) => request(path, {});
 export async function state() {
   const answer = await get("state/");
   if (answer.kind !== "ok") return answer;
+  if (!answer.body?.me) return { ...answer, kind: "broken" };
   if (answer.body.me !== me) return { kind: "signed-out", other: true };
   csrf = answer.body.csrf;
   return answer;
 }
 
-export async function post(path, data = {}, { json = false, id = "", keepalive = false } = {}) {
+export async function post(path, data = {}, { json = false, id = "", keepalive = false, at = base } = {}) {
   const send = () => {
     const headers = { "X-CSRFToken": csrf };
     if (json) headers["Content-Type"] = "application/json";
-    return request(path, { method: "POST", headers, keepalive, body: json ? JSON.stringify(data) : new URLSearchParams(data) }, id);
+    return request(path, { method: "POST", headers, keepalive, body: json ? JSON.stringify(data) : new URLSearchParams(data) }, id, at);
   };
   const answer = await send();
-  if (answer.kind !== "forbidden" || answer.status !== 403) return answer;
+  if (answer.status !== 403) return answer;
   // The token may be of a session that has ended, or of before one signed in again in another tab.
   const fresh = await state();
   if (fresh.kind !== "ok") return fresh;

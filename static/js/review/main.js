@@ -66,6 +66,7 @@ let outbox = null;
 // ---- showing ----
 
 function paint(slot, { told = "" } = {}) {
+  if (paused) goOn(slot);
   busy = false;
   current = slot;
   looking = null;
@@ -90,7 +91,13 @@ function paint(slot, { told = "" } = {}) {
 
 // The case counts as seen from here on.
 async function opened(slot) {
-  const answer = await post(`${slot.token}/open/`);
+  if (slot.opening) return;
+  slot.opening = true;
+  const { token } = slot;
+  const answer = await post(`${token}/open/`);
+  slot.opening = false;
+  if (slot.token !== token) { opened(slot); return; }
+  slot.unheard = answer.kind === "offline" || answer.kind === "broken";
   if (answer.kind === "ok") leases.show(slot, answer.body);
   else if (answer.kind === "signed-out") askToSignIn(answer);
   else if (answer.kind === "refused" && current === slot) {
@@ -191,8 +198,8 @@ function commit(answer, said) {
   const entry = outbox.add({
     token: slot.token, answer, said, note: noteOf(slot), codes, opened: slot.opened,
     seconds: (slot.activeMs / 1000).toFixed(1), first_input: slot.firstInput === null ? undefined : slot.firstInput.toFixed(2), input: how(),
-    ...(slot.instead ? { instead: true } : {}),
   });
+  deck.worked(performance.now() - slot.paintedAt);
   slot.activeMs = 0;
   past.push({ slot, entry, answer, said });
   if (past.length > REMEMBERED) past.shift();
@@ -210,14 +217,15 @@ const how = () => (pressed === "key" || !lastPointer ? "key" : lastPointer === "
 
 function stored(entry, result, around) {
   letGo(`lease:${entry.token}`);
-  if (around.done !== undefined) counts(around.done, around.waiting);
+  if (around.done !== undefined && entry.slug === root.dataset.slug) counts(around.done, around.waiting);
   if (result.status === "saved") {
     // A lease that had run out may have been claimed ahead again meanwhile.
-    const twins = deck.slots.filter((slot) => slot.item === String(result.item));
-    deck.slots = deck.slots.filter((slot) => !twins.includes(slot));
-    for (const twin of twins) letGo(`lease:${twin.token}`);
-    if (current?.item === String(result.item) && current.token !== entry.token) { current = null; advance(); }
-    undoable = String(result.decision);
+    if (result.lease !== entry.token) {
+      deck.slots = deck.slots.filter((slot) => slot.token !== result.lease);
+      letGo(`lease:${result.lease}`);
+      if (current?.token === result.lease) { current = null; advance(); }
+    }
+    if (entry.slug === root.dataset.slug) undoable = String(result.decision);
     say(`Saved: ${result.label ?? "can’t tell"}. Undo${bound.undo ? ` (${bound.undo.toUpperCase()})` : ""}.`);
     if (busy) return;
     announce(`Saved: ${result.label ?? "can’t tell"}.`);
@@ -231,7 +239,7 @@ function stored(entry, result, around) {
   if (result.code === "withdrawn") {
     notice("superseded", { told });
     const newer = document.querySelector("[data-notices] [data-act=newer]");
-    if (newer && result.newer) { newer.hidden = false; newer.dataset.item = result.newer; }
+    if (newer && result.newer) { newer.hidden = false; newer.dataset.token = entry.token; }
   } else notice("conflict", { told, ...(entry.note ? { said: true, "said-text": entry.note } : { said: false }) });
 }
 
@@ -299,12 +307,22 @@ function carry(from, to) {
   }
 }
 
+// Free for others; an answer of before that the server may have is taken back first, and what it hands out again freed.
+function passOver(slots, reason) {
+  for (const slot of slots) {
+    outbox.recall(slot.token).then((answer) => {
+      const [again] = answer?.body?.card ? parse(answer.body.card).slots : [];
+      deck.giveBack([again ?? slot], reason);
+    });
+  }
+}
+
 function skip() {
   const slot = current;
   if (!slot?.token) return;
   current = null;
-  const back = () => deck.giveBack([slot], "skipped");
-  if (slot.instead) post("take-back/", { token: slot.token }).then(back); else back();
+  passOver([slot], "skipped");
+  deck.worked(performance.now() - slot.paintedAt);
   say("Skipped. Others see it first.");
   advance("Skipped.");
 }
@@ -314,16 +332,22 @@ function skip() {
 async function undo() {
   if (busy) return;
   const last = past.pop();
-  if (last && outbox.take(last.entry)) {
-    last.slot.instead = Boolean(last.entry.attempted);
-    return bring(last.slot, last.answer, `Undone: ${last.said}. Decide again.`);
-  }
+  if (last && takenOnTheSpot(last)) return;
   busy = true;
   stage.dataset.ready = "false";
   say("Taking it back…");
-  if (last) await outbox.settled(last.entry); else await outbox.idle();
-  const pk = last ? last.entry.result.decision : "";
-  if (last && !pk) { busy = false; settle(); return; }
+  if (last) await outbox.landed(last.entry); else await outbox.idle();
+  busy = false;
+  // It did not arrive, as far as anybody knows.
+  if (last && takenOnTheSpot(last)) return;
+  const pk = last ? last.entry.result?.decision : "";
+  if (last && !pk) return settle();
+  if (!last && outbox.count) {
+    say("Decisions still wait to be sent. Undo works again once they are.");
+    announce(document.querySelector("[data-toast]").textContent);
+    return settle();
+  }
+  busy = true;
   const answer = await post(`take-back/${pk ? `${pk}/` : ""}`);
   busy = false;
   if (answer.kind !== "ok") {
@@ -336,6 +360,13 @@ async function undo() {
   takenBack(answer.body);
 }
 
+// One that is not on its way needs no server to be taken back.
+function takenOnTheSpot({ slot, entry, answer, said }) {
+  if (!outbox.take(entry)) return false;
+  bring(slot, answer, `Undone: ${said}. Decide again.`);
+  return true;
+}
+
 function takenBack({ card, told, undone }) {
   const index = past.findIndex((one) => String(one.entry.result?.decision) === String(undone));
   if (index >= 0) past.splice(index, 1);
@@ -344,6 +375,17 @@ function takenBack({ card, told, undone }) {
   if (!slot) { announce(told); return settle(); }
   seize(`lease:${slot.token}`);
   bring(slot, null, told);
+}
+
+// What was undone before the page was left is undone on the server too; the case comes next.
+function recalled({ card, told }, slug) {
+  say(told);
+  const slot = card && slug === root.dataset.slug ? parse(card).slots[0] : null;
+  if (!slot) return;
+  if (paused) { deck.giveBack([slot], "paused"); return; }
+  seize(`lease:${slot.token}`);
+  deck.putBack(slot);
+  if (!current && !looking) advance();
 }
 
 // Back on the stage; what was in hand waits as the next one.
@@ -390,7 +432,7 @@ async function lookAt(pk, where = 0) {
 
 function present() {
   looking = null;
-  if (current) paint(current); else advance();
+  if (paused) ended(clone("own-pause")); else if (current) paint(current); else advance();
 }
 
 async function reopen(pk) {
@@ -413,7 +455,7 @@ function over(slot) {
 }
 
 async function reclaim(slot) {
-  const answer = await post("cards/", { item: slot.item });
+  const answer = await post("cards/", { again: slot.token });
   if (answer.kind !== "ok") {
     if (answer.kind === "signed-out") askToSignIn(answer);
     else say("The server did not answer. Try again.");
@@ -473,28 +515,47 @@ function pause() {
   deck.stopped = true;
   const back = [current, ...deck.slots].filter(Boolean);
   deck.slots = [];
-  deck.giveBack(back, "paused");
+  passOver(back.filter((slot) => outbox.recalls.has(slot.token)), "paused");
+  deck.giveBack(back.filter((slot) => !outbox.recalls.has(slot.token)), "paused");
   unnotice("ending", "expired", "slow");
   ended(clone("own-pause"));
 }
 
-async function resume() {
+function unpause() {
   const { slot } = paused;
   paused = null;
   deck.stopped = false;
   deck.dryAt = -Infinity;
+  return slot;
+}
+
+// A case that comes on the stage ends the pause, as by undo; the one that was in hand follows it, if it is still free.
+async function goOn(slot) {
+  const before = unpause();
+  if (!before || before === slot) return;
+  deck.stopped = true; // else it could be claimed a second time, as the next one
+  const free = await retake(before);
+  if (paused) { if (free) deck.giveBack([before], "paused"); return; }
+  deck.stopped = false;
+  if (free) deck.putBack(before);
+  if (!current && !looking) advance(); else deck.refill();
+}
+
+async function retake(slot) {
+  const answer = await post("cards/", { again: slot.token });
+  const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
+  if (!fresh) return false;
+  carry(slot.node, fresh.node);
+  slot.take(fresh.node);
+  slot.opened = 0;
+  seize(`lease:${slot.token}`);
+  return true;
+}
+
+async function resume() {
+  const slot = unpause();
   blank();
-  if (slot) {
-    const answer = await post("cards/", { item: slot.item });
-    const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
-    if (fresh) {
-      carry(slot.node, fresh.node);
-      slot.take(fresh.node);
-      slot.opened = 0;
-      seize(`lease:${slot.token}`);
-      return paint(slot);
-    }
-  }
+  if (slot && (await retake(slot))) return paint(slot);
   advance();
 }
 
@@ -536,11 +597,11 @@ const ACTS = {
   keep: () => leases.keep(current, { onOver: over, onGone: gone }),
   reclaim: () => reclaim(current),
   pause,
-  resume,
-  look: () => { deck.dryAt = -Infinity; deck.end = null; unnotice("slow"); blank(); advance(); },
+  resume: () => { if (paused) resume(); },
+  look: () => { deck.stopped = false; deck.dryAt = -Infinity; deck.end = null; unnotice("slow"); blank(); advance(); },
   retry: () => outbox.retry(),
   dismiss: () => unnotice("conflict", "superseded"),
-  newer: (button) => { unnotice("superseded"); takeNewer(button.dataset.item); },
+  newer: (button) => { unnotice("superseded"); takeNewer(button.dataset.token); },
   "copy-request": (button) => navigator.clipboard?.writeText(outbox.request).then(() => { button.textContent = "Copied"; }),
   "signed-in": backAgain,
   close: () => passOn.close(),
@@ -554,8 +615,8 @@ function passedOn(told) {
   advance(told);
 }
 
-async function takeNewer(item) {
-  const answer = await post("cards/", { item });
+async function takeNewer(token) {
+  const answer = await post("cards/", { newer: token });
   const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
   if (!fresh) return say("The new one is not free.");
   if (current) deck.putBack(current);
@@ -684,16 +745,16 @@ async function begin() {
   blank();
   const tab = await ownTab();
   outbox = new Outbox({
-    slug: root.dataset.slug, me, tab, onResult: stored,
+    slug: root.dataset.slug, me, tab, onResult: stored, onRecalled: recalled,
     onState(told) {
       connected(told);
       if (told.trouble === "signed-out") askToSignIn();
-      if (told.trouble === "forbidden") notAllowed();
+      if (told.here === "forbidden") notAllowed();
     },
   });
   const mine = (sessionStorage.getItem(`review-open:${root.dataset.slug}`) ?? "").split(",").filter(Boolean);
   const [answer] = await Promise.all([state(), outbox.load()]);
-  leases.watch({ current: () => (paused ? null : current), isCounted: () => !looking, deck, onOver: over, onGone: gone });
+  leases.watch({ current: () => (paused ? null : current), isCounted: () => !looking, deck, onOver: over, onGone: gone, onUnheard: opened });
   setInterval(poll, POLL_MS);
   if (answer.kind === "signed-out") askToSignIn(answer);
   // What is decided and not yet stored is not shown again.
@@ -702,7 +763,7 @@ async function begin() {
   const found = await orphans(held, mine);
   for (const slot of found) slot.opened = Date.now();
   deck.slots.push(...found);
-  advance();
+  if (!current) advance();
 }
 
 begin();

@@ -57,7 +57,7 @@ export function announce(...parts) {
 
 export function connected({ trouble, count, slow, request, full }) {
   link.dataset.unsent = count;
-  const kind = trouble === "offline" ? "offline" : trouble === "broken" || trouble === "signed-out" ? "not-saved" : slow ? "saving" : "ok";
+  const kind = trouble === "offline" ? "offline" : ["broken", "signed-out", "forbidden"].includes(trouble) ? "not-saved" : slow ? "saving" : "ok";
   const words = { ok: "connected", saving: `saving ${count}`, offline: `offline, ${count} wait`, "not-saved": `not saved, ${count} wait` };
   if (link.dataset.kind !== kind || connection.textContent !== words[kind]) {
     link.dataset.kind = kind;
@@ -65,6 +65,6 @@ export function connected({ trouble, count, slow, request, full }) {
   }
   if (kind === "offline" && count) notice("offline", { waits: `${count} decision${count === 1 ? " waits" : "s wait"}.`, request, full: Boolean(full) });
   else unnotice("offline");
-  if (trouble === "broken" && count) notice("not_saved", { request });
+  if ((trouble === "broken" || trouble === "forbidden") && count) notice("not_saved", { request, again: trouble === "broken", stopped: trouble === "forbidden" });
   else unnotice("not_saved");
 }

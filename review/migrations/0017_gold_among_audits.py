@@ -6,8 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_registry', '0006_calibration'),
-        ('review', '0015_answers_of_several'),
+        ('review', '0016_shown_before_modes'),
     ]
 
     operations = [
