@@ -52,13 +52,13 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
 def give_back(*, item: QueueItem, principal: Principal) -> QueueItem:
     """Let every reviewer of the model have what was escalated; for owners, and safe to repeat.
 
-    Conflict ``adjudication`` for answers that differ, which only a lead decides between, and ``leased`` while somebody
+    Conflict ``highest_tier`` for answers that differ, which only a lead decides between; and while somebody
     is at it.
     """
     principal.require("admin", item.model)
     if item.kind == QueueItem.Kind.ADJUDICATION:
         message = "reviewers' answers differ here: only somebody who leads the model decides between them"
-        raise Conflict(message, code="adjudication")
+        raise Conflict(message, code="highest_tier")
     with transaction.atomic():
         locked = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
         escalated = QueueItem.objects.claimable().filter(pk=item.pk, tier=1)
@@ -68,6 +68,6 @@ def give_back(*, item: QueueItem, principal: Principal) -> QueueItem:
                 actor=principal.name, action="item.given_back", subject=str(item.pk), model=item.model, detail=detail
             )
         elif locked.tier and locked.state == QueueItem.State.OPEN:
-            raise Conflict("somebody is at this case; wait until it is free", code="leased")
+            raise Conflict("somebody is at this case; wait until it is free")
     item.refresh_from_db()
     return item

@@ -164,42 +164,6 @@ FIRST_ANSWER = _EXPOSE.format(
     where="l.mode = 'blind_first' AND (l.first_answer IS NULL OR l.first_answer = %(label)s)",
 )
 REVEAL = _EXPOSE.format(set="", where="(l.mode = 'on_request' OR l.model_shown_at IS NOT NULL)")
-# An answer under a former lease is stored under a later one of the same item and holder: what was shown in between, or
-# before, adds up and nothing is taken away. A lease that was claimed only to carry the answer (``fresh``) put nothing
-# before anybody: of its own there is nothing to keep, and its mode is that of the screen on which the answer was given.
-# A first answer comes with the moment at which its own lease showed the model.
-INHERIT = """
-    WITH later AS (
-        SELECT l.token, CASE WHEN %(fresh)s THEN f.mode ELSE l.mode END AS mode,
-            CASE WHEN NOT %(fresh)s THEN l.model_shown_at END AS shown,
-            CASE WHEN NOT %(fresh)s THEN l.opened_at END AS opened
-        FROM review_lease l, review_lease f WHERE l.token = %(token)s AND f.token = %(former)s
-    ),
-    earlier AS (
-        SELECT e.* FROM review_lease e JOIN review_lease f ON f.item_id = e.item_id AND f.holder = e.holder
-        WHERE f.token = %(former)s AND e.claimed_at >= f.claimed_at AND e.token <> %(token)s
-    ),
-    before AS (
-        SELECT min(model_shown_at) AS shown, bool_or(explanation_shown) AS explained, min(opened_at) AS opened
-        FROM earlier
-    ),
-    first AS (
-        SELECT first_answer, first_answer_at, model_shown_at AS shown FROM earlier
-        WHERE first_answer IS NOT NULL ORDER BY first_answer_at LIMIT 1
-    )
-    UPDATE review_lease l
-    SET mode = later.mode, opened_at = least(later.opened, before.opened),
-        explanation_shown = l.explanation_shown AND NOT %(fresh)s OR before.explained,
-        first_answer = CASE WHEN later.mode = 'blind_first' THEN coalesce(l.first_answer, first.first_answer) END,
-        first_answer_at = CASE WHEN later.mode = 'blind_first'
-                               THEN coalesce(l.first_answer_at, first.first_answer_at) END,
-        model_shown_at = CASE
-            WHEN later.mode = 'blind' OR l.first_answer IS NOT NULL THEN later.shown
-            WHEN later.mode = 'blind_first' AND first.first_answer IS NOT NULL THEN first.shown
-            ELSE least(later.shown, before.shown) END
-    FROM later CROSS JOIN before LEFT JOIN first ON true
-    WHERE l.token = later.token
-"""
 
 
 def pass_on(

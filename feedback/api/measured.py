@@ -42,8 +42,8 @@ _ESTIMATE = document(
 )
 _BESIDE = document(
     labels={**_ESTIMATE, "description": "reviewers' labels taken for the truth, of this window"},
-    corrected={**_ESTIMATE, "description": "each label counts for what it is worth by the gold answers"},
-    hidden_arm={**_ESTIMATE, "description": "by labels of the random blind arm alone, whose share is in the weights"},
+    corrected={**_ESTIMATE, "description": "one answer of each drawn case, for what it is worth by the gold answers"},
+    hidden_arm={**_ESTIMATE, "description": "by answers of the random blind arm alone, whose share is in the weights"},
 )
 _REVIEWERS = document(
     window=document(
@@ -51,7 +51,7 @@ _REVIEWERS = document(
         cut={**NUMBER_OR_NULL, "description": "so many of the newest labels were read, which cut the window"},
     ),
     labels=document(
-        shown={**WHOLE, "description": "labels of who saw the model's answer first"},
+        shown={**WHOLE, "description": "answers to drawn cases of who saw the model's answer first"},
         hidden=WHOLE,
         drawn_hidden={**WHOLE, "description": "of items that the random blind share took"},
     ),
@@ -68,7 +68,7 @@ _REVIEWERS = document(
             low=NUMBER_OR_NULL,
             high=NUMBER_OR_NULL,
             missing={**WHOLE, "description": "how many more it takes before labels of this screen can be corrected"},
-            labels={**WHOLE, "description": "labels of the window that were given under this screen"},
+            labels={**WHOLE, "description": "answers to drawn cases of the window under this screen"},
         ),
     },
     hidden_arm={

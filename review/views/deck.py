@@ -266,13 +266,15 @@ def _answer(at: stage.Desk, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _newer(at: stage.Desk, lease: Lease) -> int | None:
-    """An open item of a later prediction of the same entity, where the lease's own prediction was withdrawn."""
+    """A free item of a later prediction of the same entity, where the lease's own prediction was withdrawn.
+
+    One that this person has claimed ahead is as good as free.
+    """
     old = lease.item.prediction
     if lease.item.state != QueueItem.State.WITHDRAWN or not old.entity_id:
         return None
-    later = QueueItem.objects.claimable().filter(
-        queue=at.queue, model=old.model_id, prediction__entity_id=old.entity_id
-    )
+    free = QueueItem.objects.claimable() | QueueItem.objects.leased().filter(lease_holder=at.holder)
+    later = free.filter(queue=at.queue, model=old.model_id, prediction__entity_id=old.entity_id)
     return later.filter(prediction__gt=old.pk).order_by("-prediction").values_list("pk", flat=True).first()
 
 

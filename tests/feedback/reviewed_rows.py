@@ -22,7 +22,7 @@ def give(made: World, *, share: float, copied: float, seed: int = 5, several: fl
 
     ``several``: the share of cases that two people decide, and a third where they differ, who sees the model.
     """
-    rng = np.random.default_rng(seed)
+    rng, queue = np.random.default_rng(seed), made.model.queues.get()
     drawn = np.flatnonzero(made.drawn)
     predicted = np.array([made.model.classes.index(row.predicted) for row in made.rows])[drawn]
 
@@ -34,7 +34,7 @@ def give(made: World, *, share: float, copied: float, seed: int = 5, several: fl
         kinds = made.kinds[drawn]
         items = QueueItem.objects.bulk_create(
             QueueItem(
-                prediction=made.rows[drawn[i]], model=made.model, queue=made.model.queues.get(), state="decided",
+                prediction=made.rows[drawn[i]], model=made.model, queue=queue, state="decided",
                 slot=number, kind="adjudication" if arm is None else kinds[i], tier=int(arm is None),
                 required=1 + int(two[i]), blind_share=share if arm is not None else 0.0,
                 blind_draw=None if arm is None else arm[i],
@@ -59,7 +59,7 @@ def give(made: World, *, share: float, copied: float, seed: int = 5, several: fl
 
 
 def settle() -> None:
-    """Pull the labels, with the counts that the planner has of tables that grow."""
+    """Pull the labels, once the planner knows how many rows there are."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE review_queueitem, review_reviewdecision, review_prediction, review_routingdecision")
     labels.pull_all()
@@ -67,13 +67,14 @@ def settle() -> None:
 
 def answer(items: list[QueueItem], given: list[int], hidden: list[bool], share: float) -> None:
     """One answer to each item at the moment of its prediction."""
+    definition = items[0].model.definitions.get()
     leases = Lease.objects.bulk_create(
         Lease(token=f"{item.pk:032x}", item=item, holder="r", expires_at=BEGIN) for item in items
     )
     ReviewDecision.objects.bulk_create(
         ReviewDecision(
             item=item, prediction=item.prediction, model=item.model, lease=lease, reviewer=f"r-{item.slot}",
-            definition=item.model.definitions.get(), label=item.model.classes[label],
+            definition=definition, label=item.model.classes[label],
             decided_at=item.prediction.occurred_at, model_shown_at=None if own else item.prediction.occurred_at,
             blind_share=share or None, blind_draw=item.blind_draw,
         ) for item, lease, label, own in zip(items, leases, given, hidden, strict=True)

@@ -64,7 +64,7 @@ def test_the_answer_to_the_drawn_item_is_corrected_and_the_settled_label_is_not(
         assert got["corrected"]["estimate"] == pytest.approx(expected.point, abs=1e-9)
         assert (got["corrected"]["low"], got["corrected"]["high"]) == pytest.approx((expected.low, expected.high))
         assert got["labels"]["estimate"] == pytest.approx(plain.point, abs=1e-9)
-        assert settled.point != pytest.approx(expected.point, abs=0.002)
+        assert settled.point != pytest.approx(expected.point, abs=1e-6)
 
 
 def test_stored_sums_and_rows_give_the_same_where_several_decide(reviewed: tuple[World, np.ndarray]) -> None:

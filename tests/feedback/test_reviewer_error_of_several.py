@@ -47,7 +47,7 @@ def test_one_answer_of_each_case_is_corrected_without_bias_and_covers(copied: fl
 def test_a_settled_label_is_better_than_one_answer_and_corrected_like_one_is_off_and_sure_of_it(copied: float) -> None:
     _, _, error, covered, *_ = _runs(copied, 1.0).T
     assert abs(error.mean()) > 0.015
-    assert covered.mean() <= 0.85
+    assert covered.mean() <= 0.9
 
 
 @pytest.mark.parametrize("copied", [0.0, COPIED], ids=["independent", "anchored"])

@@ -1,4 +1,4 @@
-"""Escalating a case, or saying that one cannot tell, is no answer; a known case has the times of a new one."""
+"""What an escalated case, an abstention and a comment beside an adjudication must not tell before the own answer."""
 
 from __future__ import annotations
 

@@ -619,6 +619,8 @@ async function takeNewer(token) {
   const answer = await post("cards/", { newer: token });
   const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
   if (!fresh) return say("The new one is not free.");
+  if (current?.token === fresh.token) return;
+  deck.slots = deck.slots.filter((slot) => slot.token !== fresh.token);
   if (current) deck.putBack(current);
   seize(`lease:${fresh.token}`);
   paint(fresh);
