@@ -101,10 +101,7 @@ def workload(
         "window": {"from": start.isoformat(), "to": now.isoformat()},
         "by": by,
         "slices": _slices(_rows(_FLOW, values), start, now, by, len(waiting)),
-        "reasons": [
-            {"reason": reason, "n": n, "open": still}
-            for reason, n, still in _rows(_REASONS, values | {"now": reasons_until or now})
-        ],
+        "reasons": _reasons(values | {"now": reasons_until or now}),
         "open": _open(waiting, left),
         "inflow": {
             "last_hour": hour,
@@ -125,6 +122,10 @@ def workload(
             )
         ),
     }
+
+
+def _reasons(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"reason": reason, "n": n, "open": still} for reason, n, still in _rows(_REASONS, values)]
 
 
 def _open(waiting: list[tuple[Any, ...]], left: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
