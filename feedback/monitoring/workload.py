@@ -89,7 +89,6 @@ def workload(
     start = _floor(now - WINDOWS[by], by)
     values: dict[str, Any] = {"model": model.pk, "newest": newest, "by": by, "start": start}
     values |= {"now": now, "day": now - RECENT, "week": now - USUAL}
-    until = values | {"now": reasons_until or now}
     waiting = _rows(_OPEN, values)
     hour, week, done, allowed, seen = _rows(_RATES, values)[0]
     usual = week / max((float(seen or 0) - 3600) / 3600, 1.0)
@@ -102,7 +101,7 @@ def workload(
         "window": {"from": start.isoformat(), "to": now.isoformat()},
         "by": by,
         "slices": _slices(_rows(_FLOW, values), start, now, by, len(waiting)),
-        "reasons": [{"reason": reason, "n": n, "open": still} for reason, n, still in _rows(_REASONS, until)],
+        "reasons": _reasons(values | {"now": reasons_until or now}),
         "open": _open(waiting, left),
         "inflow": {
             "last_hour": hour,
@@ -123,6 +122,10 @@ def workload(
             )
         ),
     }
+
+
+def _reasons(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"reason": reason, "n": n, "open": still} for reason, n, still in _rows(_REASONS, values)]
 
 
 def _open(waiting: list[tuple[Any, ...]], left: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from feedback import gold, labels
+from feedback.reliance import reliance
 from models_registry import access
 from models_registry.errors import Conflict
 from review import decisions, queue, sightings
@@ -25,6 +26,7 @@ OWN = re.compile(
     r"known-case|audit-case|csrf\w+\" value=\"\w+|[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+00:00)?"
     r"|\d{1,2} \w+ \d{4}[^<\"]*|\d+ (seconds?|ms)( later)?|at once|nonce-[\w-]+|, ok(?=</span>)|(?<=mono\">)\d+|"
     r"[\"']\d+[\"']|/\d+/|after the prediction"
+    r"|\"mono\">\d+<"
 )
 
 
@@ -164,7 +166,7 @@ def test_an_answer_moves_no_count_of_reliance_before_it_is_final(
     client.force_login(cast.alice)
 
     def counted() -> int:
-        return int(client.get(f"{API}/models/payments/reliance/").json()["gold"]["n"])
+        return int(reliance(model=cast.model)["gold"]["n"])
 
     before = counted()
     answer(cast, pair["known-case"], "ok")
