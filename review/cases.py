@@ -41,7 +41,8 @@ REASONS = {
 
 # What of a case is shown while its model is hidden.
 WITHOUT_MODEL = (
-    "groups", "has_profile", "standouts", "unusual_count", "feature_count", "context", "veil", "may_reveal"
+    "groups", "has_profile", "standouts", "unusual_count", "unusual_more", "feature_count", "context", "veil",
+    "may_reveal",
 )  # fmt: skip
 
 
@@ -86,6 +87,7 @@ def _whole(prediction: Prediction, masked: Collection[str], routing: RoutingDeci
         "has_profile": any(row["strip"] or row["words"] for row in rows),
         "standouts": unusual[:STANDOUTS],
         "unusual_count": len(unusual),
+        "unusual_more": max(0, len(unusual) - STANDOUTS),
         "feature_count": len(rows),
         "badges": badges(prediction, routing, named),
         "scores": bars,

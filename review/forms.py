@@ -176,6 +176,13 @@ class PolicyForm(forms.Form):
             self.add_error(field, fault.message if field else f"{fault.pointer}: {fault.message}")
 
 
+class PauseForm(forms.Form):
+    """Whether a queue hands out cases, and why not."""
+
+    on = forms.ChoiceField(choices=[("1", _("Pause")), ("0", _("Resume"))], widget=forms.HiddenInput)
+    reason = forms.CharField(label=_("Reason"), max_length=500, required=False)
+
+
 class QueueSettingsForm(forms.Form):
     """How a queue is worked, as its owners set it."""
 

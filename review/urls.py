@@ -16,7 +16,7 @@ from review.api import (
     queues,
     resolutions,
 )
-from review.views import acts, deck, escalations, gallery, members, own, passing
+from review.views import acts, deck, escalations, gallery, history, members, own, passing
 from review.views import images as image_pages
 from review.views import overrides as override_pages
 from review.views import queues as queue_pages
@@ -79,10 +79,10 @@ urlpatterns: list[Any] = [
     path("queues/<slug:slug>/review/state/", deck.state, name="review-state"),
     path("queues/<slug:slug>/review/answers/", deck.answers, name="review-answers"),
     path("queues/<slug:slug>/review/give-back/", deck.give_back, name="review-give-back"),
-    path("queues/<slug:slug>/review/take-back/", deck.undo, name="review-take-back-latest"),
-    path("queues/<slug:slug>/review/take-back/<int:pk>/", deck.undo, name="review-take-back"),
-    path("queues/<slug:slug>/review/history/", deck.history, name="review-history"),
-    path("queues/<slug:slug>/review/history/<int:pk>/", deck.past, name="review-past"),
+    path("queues/<slug:slug>/review/take-back/", history.undo, name="review-take-back-latest"),
+    path("queues/<slug:slug>/review/take-back/<int:pk>/", history.undo, name="review-take-back"),
+    path("queues/<slug:slug>/review/history/", history.history, name="review-history"),
+    path("queues/<slug:slug>/review/history/<int:pk>/", history.past, name="review-past"),
     path("queues/<slug:slug>/review/fold/", acts.fold, name="review-fold"),
     path("queues/<slug:slug>/review/<uuid:token>/open/", acts.open_case, name="review-open"),
     path("queues/<slug:slug>/review/<uuid:token>/keep/", acts.keep, name="keep"),

@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "reviewhub.pages.PagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "reviewhub.slashes.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

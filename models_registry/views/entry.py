@@ -36,6 +36,9 @@ class SignIn(views.LoginView):
     redirect_authenticated_user = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.GET.get(self.redirect_field_name) and not self.get_redirect_url():
+            # Another site's address stays in the bar of the browser no longer than this.
+            return redirect("sign-in")
         answer = super().get(request, *args, **kwargs)
         if request.headers.get("HX-Request") == "true":
             # A fragment was asked for after the session ended: move the whole page here instead.

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from review import late, leases
 from review.models import QueueItem
-from review.views import stage
+from review.views import stage, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def card_html(at: stage.Desk, item: QueueItem, **more: Any) -> str:
 
 
 def none_html(at: stage.Desk) -> str:
-    return render_to_string("review/_empty.html", stage.empty(at))
+    return render_to_string("review/_empty.html", surroundings.empty(at))
 
 
 def tokens_of(request: HttpRequest, field: str = "tokens") -> list[UUID]:

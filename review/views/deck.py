@@ -1,4 +1,4 @@
-"""What the script of the review page asks for: cases as fragments, answers in batches, undo and one's own history.
+"""What the script of the review page asks for: cases as fragments, answers in batches.
 
 Every act is safe to repeat, since the page sends again whatever it has no answer to. Refusals carry ``code`` and
 ``told``, a sentence for the person; they change nothing.
@@ -13,7 +13,6 @@ from uuid import UUID
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse, QueryDict
 from django.middleware.csrf import get_token
-from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -24,10 +23,10 @@ from models_registry.errors import Conflict, Invalid, ReviewHubError
 from models_registry.schemas import faults as schema_faults
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
-from review import cases, decisions, late, leases, queue, veil
+from review import late, leases, queue
 from review.forms import AnswerForm
-from review.models import Lease, QueueItem, ReviewDecision
-from review.views import stage
+from review.models import Lease, QueueItem
+from review.views import stage, surroundings
 from review.views.answering import (
     card_html,
     for_script,
@@ -112,7 +111,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
 def state(request: HttpRequest, slug: str) -> HttpResponse:
     """How the queue stands, what this person holds open in it, and a fresh token for forms. Takes nothing."""
     at = stage.desk(request, slug)
-    around, end = stage.around(at), stage.empty(at)
+    around, end = surroundings.around(at), surroundings.empty(at)
     reason = end["emptiness"].reason
     return JsonResponse({
         "me": at.holder,
@@ -142,7 +141,7 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     results = [_answer(at, one) for one in body["answers"]]
     if any(result["status"] == "saved" for result in results):
         ring_webhooks()
-    around = stage.around(at)
+    around = surroundings.around(at)
     return JsonResponse({"results": results, "waiting": around["depth"], "done": around["done_today"]})
 
 
@@ -155,67 +154,6 @@ def give_back(request: HttpRequest, slug: str) -> HttpResponse:
     reason = {"skipped": "skipped", "paused": "paused"}.get(request.POST.get("reason", ""), "unseen")
     freed = queue.release_many(tokens=tokens_of(request), holder=at.holder, reason=reason)
     return JsonResponse({"freed": freed})
-
-
-@page
-@for_script
-@require_POST
-def undo(request: HttpRequest, slug: str, pk: int | None = None) -> HttpResponse:
-    """Take one's decision back, the latest where none is named, and get the case again with the answer marked."""
-    at = stage.desk(request, slug)
-    if "token" in request.POST:
-        made = stage.standing(at).filter(lease_id__in=tokens_of(request, "token")).first()
-        if made is None:
-            return refused("nothing_to_undo", _("There is nothing to undo."))
-    elif pk is None:
-        made = stage.undoable(at)
-        if made is None:
-            return refused("nothing_to_undo", _("There is nothing to undo."))
-    else:
-        made = get_object_or_404(ReviewDecision, pk=pk, item__queue=at.queue, reviewer=at.holder)
-    try:
-        decisions.undo(decision=made, principal=at.principal)
-    except Conflict as error:
-        return refused(error.code, sentence(error.detail))
-    ring_webhooks()
-    items = stage.held(at, item=made.item_id) or stage.claim(at, item=made.item_id, reserved=True)
-    answer = made.label or _("can’t tell")
-    if not items:
-        return JsonResponse({"undone": made.pk, "told": _("Undone. The case waits in the queue again."), "card": ""})
-    told = _("Undone: %(answer)s. Decide again.") % {"answer": answer}
-    found = card_html(at, items[0], former=made, note=made.rationale)
-    return JsonResponse({"undone": made.pk, "told": told, "card": found})
-
-
-@page
-@require_safe
-@never_cache
-def history(request: HttpRequest, slug: str) -> HttpResponse:
-    """This person's last decisions, as a list."""
-    at = stage.desk(request, slug)
-    return render(request, "review/_history.html", {"queue": at.queue, "decisions": stage.latest(at)})
-
-
-@page
-@require_safe
-@never_cache
-def past(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """A case that this person decided, to read."""
-    at = stage.desk(request, slug)
-    related = ("item__model", "prediction__model", "prediction__version__contract", "prediction__payload")
-    rows = ReviewDecision.objects.select_related(*related, "prediction__routing__policy", "prediction__explanation")
-    made = get_object_or_404(rows, pk=pk, item__queue=at.queue, reviewer=at.holder, kind="decision")
-    made.item.queue = at.queue
-    # An answered case is shown as it was answered: what was hidden then stays hidden here.
-    hidden = veil.veil(at.principal, made.prediction) | veil.Veil(model=made.model_shown_at is None)
-    context = {
-        "queue": at.queue, "item": made.item, "made": made, "hidden": hidden.model, "mode": made.mode,
-        "case": cases.case(made.prediction, hidden, at.principal), "veil": hidden, "past": True,
-        "definition": made.definition,
-        "folded": at.wishes.why_folded,
-        "reopens": next((row.reopens for row in stage.latest(at) if row.pk == made.pk), False),  # type: ignore[attr-defined]
-    }  # fmt: skip
-    return render(request, "review/_past.html", context)
 
 
 def _wanted(at: stage.Desk, request: HttpRequest) -> int | None:

@@ -18,7 +18,7 @@ from review import escalation, queue
 from review.adjudication import without_lead
 from review.models import Comment, QueueItem, ReviewerSettings
 from review.veil import veils
-from review.views.stage import granted_by
+from review.views.surroundings import granted_by
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -12,19 +12,22 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from models_registry.views.base import page, principal_of
 from review import queue, queue_settings
-from review.forms import QueueSettingsForm
+from review.forms import PauseForm, QueueSettingsForm
 from review.models import QueueItem, ReviewQueue
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
-
-LONGEST_REASON = 500
 
 
 @page
 @require_safe
 def queues(request: HttpRequest) -> HttpResponse:
     """Every queue with a model this person reviews, the deepest first."""
+    return _listed(request)
+
+
+def _listed(request: HttpRequest, refused: tuple[ReviewQueue, PauseForm] | None = None) -> HttpResponse:
+    """The list of queues; with what was wrong with the form of one of them."""
     principal = principal_of(request)
     mine = principal.models("review")
     lines = list(ReviewQueue.objects.filter(models__in=mine).distinct().prefetch_related("models"))
@@ -37,12 +40,15 @@ def queues(request: HttpRequest) -> HttpResponse:
             **counts[line.pk],
             "leads": any(model.pk in led for model in line.models.all()),
             "owns": owned.issuperset(model.pk for model in line.models.all()),
+            "form": refused[1]
+            if refused and refused[0] == line
+            else PauseForm(initial={"on": 0 if line.paused_at else 1}, auto_id=f"id_{line.slug}_%s"),
         }
         for line in sorted(lines, key=lambda line: (-counts[line.pk]["depth"], line.slug))
     ]
     waiting = QueueItem.objects.open().filter(tier=1, model__in=led).count() if led else 0
     context = {"area": "queues", "rows": rows, "leads_any": bool(led), "escalated": waiting}
-    return render(request, "review/queues.html", context)
+    return render(request, "review/queues.html", context, status=422 if refused else 200)
 
 
 @page
@@ -55,8 +61,11 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     if not principal.models("preview").filter(queues=line).exists():
         raise PermissionDenied("pausing a queue is for its leads and owners")
-    if request.POST.get("on") == "1":
-        queue.pause(queue=line, actor=principal.name, reason=_reason(request))
+    form = PauseForm(request.POST, auto_id=f"id_{line.slug}_%s")
+    if not form.is_valid():
+        return _listed(request, (line, form))
+    if form.cleaned_data["on"] == "1":
+        queue.pause(queue=line, actor=principal.name, reason=form.cleaned_data["reason"])
         messages.success(request, f"{line.slug} is paused. Cases already handed out can still be decided.")
     else:
         queue.resume(queue=line, actor=principal.name)
@@ -83,8 +92,3 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("queue-settings", slug=slug)
     context = {"area": "queues", "queue": line, "form": form}
     return render(request, "review/queue_settings.html", context, status=422 if form.is_bound else 200)
-
-
-def _reason(request: HttpRequest) -> str:
-    """What was typed, without what the database cannot store."""
-    return request.POST.get("reason", "").replace("\0", "")[:LONGEST_REASON]

@@ -21,7 +21,7 @@ from models_registry.views.base import page
 from review import decisions, late, queue
 from review.forms import AnswerForm
 from review.models import ReviewDecision
-from review.views import stage
+from review.views import stage, surroundings
 from review.views.answering import lease_of, not_used
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     otherwise, as another tab of the same person may have it on screen.
     """
     at = stage.desk(request, slug)
-    context = stage.surroundings(at) | {"escalated": bool(at.leads) and "escalated" in request.GET}
+    context = surroundings.surroundings(at) | {"escalated": bool(at.leads) and "escalated" in request.GET}
     if "plain" in request.GET:
         found = stage.held(at)
-        context |= stage.card(at, found[0]) if found else stage.empty(at) if "none" in request.GET else {}
+        context |= stage.card(at, found[0]) if found else surroundings.empty(at) if "none" in request.GET else {}
         context["plain"] = True
     return render(request, "review/review.html", context)
 

@@ -10,7 +10,7 @@ from models_registry.models import DatabaseNow
 from review import decisions, examples, exposure, queue
 from review.examples import Example, example
 from review.models import Lease, QueueItem, ReviewDecision
-from review.views import stage
+from review.views import stage, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def case(**made: Any) -> Callable[[HttpRequest], Context]:
         [item] = stage.held(at, [token])
         shown = stage.card(at, item, **more)
         _with_pictures(shown["case"], item)
-        return {**stage.surroundings(at), "fragment": ACT, **shown, "decisions": stage.latest(at)}
+        return {**surroundings.surroundings(at), "fragment": ACT, **shown, "decisions": surroundings.latest(at)}
 
     return build
 
@@ -47,7 +47,7 @@ def none(prepare: Callable[[Example], Any], **made: Any) -> Callable[[HttpReques
         found = _made(request, made)
         prepare(found)
         at = stage.desk(request, found.queue.slug)
-        return {**stage.surroundings(at), "fragment": "review/_empty.html", **stage.empty(at)}
+        return {**surroundings.surroundings(at), "fragment": "review/_empty.html", **surroundings.empty(at)}
 
     return build
 
@@ -57,7 +57,7 @@ def alone(fragment: str) -> Callable[[HttpRequest], Context]:
 
     def build(request: HttpRequest) -> Context:
         at = stage.desk(request, _made(request, {}).queue.slug)
-        return {**stage.surroundings(at), "fragment": fragment}
+        return {**surroundings.surroundings(at), "fragment": fragment}
 
     return build
 

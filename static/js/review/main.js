@@ -10,7 +10,7 @@ import { closeDrawer, closes, listLate, openDrawer, passOnTo, pastDecisions } fr
 import { beacon, get, me, post, signIn, state } from "./http.js";
 import * as leases from "./lease.js";
 import { Outbox } from "./outbox.js";
-import { announce, clone, connected, fill, has, notice, say, unnotice } from "./states.js";
+import { announce, clone, connected, fill, has, notice, plain, say, unnotice } from "./states.js";
 import { letGo, ownTab, seize } from "./tabs.js";
 
 const root = document.getElementById("review");
@@ -79,7 +79,7 @@ function paint(slot, { told = "" } = {}) {
   keys.rearm();
   window.scrollTo({ top: 0, behavior: "instant" });
   slot.node.querySelector("#case-title").focus({ preventScroll: true });
-  title = `Case ${slot.name}, ${root.dataset.slug} · ReviewHub`;
+  title = `Case ${plain(slot.name)}, ${root.dataset.slug} · ReviewHub`;
   document.title = title;
   announce(told, slot.name);
   if (!slot.opened) { slot.opened = Date.now(); opened(slot); }
@@ -172,13 +172,16 @@ function noteOf(slot) {
 function choose(button) {
   const slot = current;
   if (!slot?.token || looking || slot.over) return;
-  if (slot.twoKeys && button.value.startsWith("label:")) {
-    selected = button;
-    for (const one of slot.node.querySelectorAll(".label-button")) one.setAttribute("aria-pressed", String(one === button));
-    slot.node.querySelector(".commit").disabled = false;
-    return;
-  }
-  commit(button.value, button.dataset.label);
+  if (slot.twoKeys) select(slot, button); else commit(button.value, button.dataset.label);
+}
+
+// Agreeing chooses the label that is agreed to, so that it is no shorter a way than any other answer.
+function select(slot, button) {
+  const same = ["agree", "other"].includes(button.value) && [...slot.node.querySelectorAll(".label-button")].find((one) => one.dataset.label === button.dataset.label);
+  selected = same || button;
+  for (const one of slot.node.querySelectorAll("#decision [name=answer]")) one.setAttribute("aria-pressed", String(one === selected));
+  slot.node.querySelector(".commit").disabled = false;
+  announce(`${selected.dataset.label}: Enter stores it.`);
 }
 
 // Enter: the chosen label, else the first answer once the model's is shown.
@@ -283,6 +286,7 @@ async function changed(slot, path, data = {}) {
     const fresh = parse(answer.body.card).slots[0];
     carry(slot.node, fresh.node);
     slot.take(fresh.node);
+    selected = null;
     stage.replaceChildren(slot.node);
     slot.node.querySelector(".case-model h2")?.setAttribute("tabindex", "-1");
     slot.node.querySelector(".case-model h2")?.focus({ preventScroll: true });
@@ -593,7 +597,8 @@ const ACTS = {
   reopen: () => reopen(looking.pk),
   guidelines: () => openDrawer("guidelines"),
   history: () => openDrawer("history"),
-  help: () => help.showModal(),
+  help: () => { help.showModal(); help.scrollTop = 0; },
+  more: (button) => button.setAttribute("aria-expanded", String(button.closest(".bar").toggleAttribute("data-open"))),
   keep: () => leases.keep(current, { onOver: over, onGone: gone }),
   reclaim: () => reclaim(current),
   pause,

@@ -11,6 +11,9 @@ const ORDER = ["not_saved", "offline", "expired", "invalid", "superseded", "conf
 const shown = new Map();
 let current = null;
 
+// Signs that would reorder what stands around them are shown by name, as the server does.
+export const plain = (text) => String(text ?? "").replace(/[\u202a-\u202e\u2066-\u2069]/g, (sign) => `[U+${sign.codePointAt(0).toString(16).toUpperCase()}]`);
+
 export function clone(name) {
   return document.getElementById(`state-${name}`).content.firstElementChild.cloneNode(true);
 }
@@ -21,7 +24,7 @@ export function fill(node, texts) {
     const field = node.querySelector(`[data-${name}]`);
     if (!field) continue;
     if (typeof text === "boolean") field.hidden = !text;
-    else { field.textContent = text; field.hidden = false; }
+    else { field.textContent = plain(text); field.hidden = false; }
   }
   return node;
 }
@@ -48,11 +51,11 @@ function render(changed = "") {
 }
 
 export function say(text) {
-  toast.textContent = text;
+  toast.textContent = plain(text);
 }
 
 export function announce(...parts) {
-  announcer.textContent = parts.filter(Boolean).map((part) => part.trim().replace(/\s+/g, " ")).join(" ");
+  announcer.textContent = plain(parts.filter(Boolean).map((part) => part.trim().replace(/\s+/g, " ")).join(" "));
 }
 
 export function connected({ trouble, count, slow, request, full }) {
