@@ -30,8 +30,8 @@ def shown(erin, monkeypatch):
     """The text of the page for a document made by hand."""
 
     def text(document, points=(), marks=()):
-        monkeypatch.setattr(view, "measure_quality", lambda **_: document)
-        monkeypatch.setattr(view, "quality_series", lambda **_: list(points))
+        monkeypatch.setattr(view, "quality_for", lambda *_, **__: document)
+        monkeypatch.setattr(view, "series_for", lambda *_, **__: list(points))
         monkeypatch.setattr(view, "changes", lambda **_: list(marks))
         response = erin.get(ADDRESS)
         assert response.status_code == 200

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 from django.utils import timezone
@@ -98,6 +100,14 @@ def _case(cast: Cast, name: str, score: float, kind: str, reason: str, required:
         Resolution.objects.create(prediction=found, model=cast.model, label="fraud", disposition="refuse", by="model")
     line = ReviewQueue.objects.get(slug="payments")
     return QueueItem.objects.create(prediction=found, model=cast.model, queue=line, kind=kind, required=required)
+
+
+def age(rows: QuerySet[Any], **times: Any) -> None:
+    """Let append-only rows be old, as no clock in a test can make them."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        rows.update(**times)
+        cursor.execute("SET LOCAL session_replication_role = origin")
 
 
 def _answer(item: QueueItem, person: access.Principal, rationale: str) -> None:

@@ -18,6 +18,7 @@ from tests.feedback.cases import decide as was_decided
 from tests.feedback.cases import make_case
 from tests.review.items import make_item
 from tests.review.overlapping import make_overlap, say, take, who
+from tests.reviewhub.blind_world import age
 
 API = "/api/v1"
 TIMES = ("occurred_at", "received_at", "routed_at")
@@ -96,10 +97,12 @@ def asked_again(cast: Cast, **late: timedelta) -> Prediction:
         status="decided", occurred_at=long_ago - timedelta(hours=3), received_at=long_ago
     )
     routed_at = long_ago + timedelta(milliseconds=740)
-    RoutingDecision.objects.filter(prediction=found).update(routed_at=routed_at)
-    Resolution.objects.filter(prediction=found).delete()
-    made = Resolution.objects.create(prediction=found, model=cast.model, label="ok", disposition="proceed", by="model")
-    Resolution.objects.filter(pk=made.pk).update(at=routed_at + late.get("resolved", timedelta(milliseconds=21)))
+    age(RoutingDecision.objects.filter(prediction=found), routed_at=routed_at)
+    Resolution.objects.get_or_create(
+        prediction=found, defaults={"model": cast.model, "label": "ok", "disposition": "proceed", "by": "model"}
+    )
+    resolved_at = routed_at + late.get("resolved", timedelta(milliseconds=21))
+    age(Resolution.objects.filter(prediction=found), at=resolved_at)
     other = make_case(cast.model, "like-it", review="audit")
     was_decided(other, "ok", reviewer=who(cast.bob).pseudonym)
     Prediction.objects.filter(pk=other.pk).update(status="decided")
