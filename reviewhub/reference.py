@@ -48,6 +48,7 @@ FILES = {"contract": "@contract.json", "artifact": "@model.skops", "reference": 
 BODIES: dict[str, Any] = {
     "leases_decide_create": {"label": "fraud", "confidence": 0.9},
     "queues_claim_create": {"prefetch": 2},
+    "queues_partial_update": {"mode": "blind_first", "required_decisions": 2},
     "models_policies_create": {
         "review": [{"name": "unsure", "when": {"field": "confidence", "lt": 0.75}, "p": 1.0, "kind": "gate"}],
         "sampling": {"kind": "uniform", "budget": 0.15},

@@ -68,7 +68,7 @@ class QueueDetail(APIView):
         return Response(queue_body(row, set(models), queue.counts([row], models)[row.pk]))
 
     @extend_schema(
-        summary="Change a queue's settings",
+        summary="Change the settings of a queue",
         description="For who owns every model of the queue. Cases that are out on a lease keep the mode they had.",
         request={"application/json": QUEUE_SETTINGS},
         responses={200: QUEUE_ANSWER},

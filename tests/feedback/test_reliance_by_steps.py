@@ -104,12 +104,15 @@ def test_the_steps_give_the_figure_of_the_arrays(cast: Cast, reviewed: dict[str,
     assert told == {"shown": (REVIEWS - count,) * 2 + (0,), "hidden": (count,) * 2 + (0,)}
 
 
-def test_an_answer_that_is_undone_after_the_model_was_seen_stays_the_first(cast: Cast) -> None:
+def test_an_answer_that_is_undone_after_the_model_was_seen_stays_the_first(cast: Cast, settings: Any) -> None:
     _route(cast, 40, share=0.5)
     _decide_all(cast, lambda item, who: False)
     before = reliance(model=cast.model)["gap"]
+    final = settings.REVIEWHUB
+    settings.REVIEWHUB = {**final, "UNDO_SECONDS": 1800}
     for made in ReviewDecision.objects.filter(kind="decision"):
         decisions.undo(decision=made, principal=access.principal_of_user(cast.erin))
+    settings.REVIEWHUB = final
     assert reliance(model=cast.model)["gap"] == before
     _decide_all(cast, lambda item, who: True)
     assert reliance(model=cast.model)["gap"] == before
@@ -206,7 +209,7 @@ def test_people_who_answer_first_are_told_what_they_made_of_the_model(cast: Cast
 
 
 def test_leads_see_every_reviewer_and_others_themselves(cast: Cast, client: Client, client_with: Any) -> None:
-    _route(cast, 12, share=0.5)
+    _route(cast, 40, share=0.5)
     _decide_all(cast, lambda item, who: True)
     own = access.principal_of_user(cast.alice).pseudonym
     other = access.principal_of_user(cast.bob).pseudonym

@@ -283,7 +283,8 @@ def test_overriding_is_for_leads_and_owners(cast: Cast) -> None:
     assert Override.objects.count() == 0
 
 
-def test_what_was_said_of_a_case_is_hidden_from_who_still_has_to_answer_it(cast: Cast) -> None:
+def test_what_was_said_of_a_case_is_hidden_from_who_still_has_to_answer_it(cast: Cast, settings: Any) -> None:
+    settings.REVIEWHUB = {**settings.REVIEWHUB, "UNDO_SECONDS": 0}
     item = make_item(cast.model, required=2)
     post(cast.erin, case(item.prediction, label="fraud"))
     client = APIClient()

@@ -72,7 +72,13 @@ def test_the_longest_skipped_comes_first_and_former_skips_are_not_read(cast: Cas
         queue.release(token=held.lease_token, holder="r-1", reason="skipped")
     QueueItem.objects.filter(pk__in=[item.pk for item in items[:4]]).update(state="decided")
 
-    values = {"queue": items[0].queue_id, "models": [cast.model.pk], "holder": "r-1", "leads": []}
+    values = {
+        "queue": items[0].queue_id,
+        "models": [cast.model.pk],
+        "holder": "r-1",
+        "leads": [],
+        "while_paused": False,
+    }
     with connection.cursor() as cursor:
         # The plan of a big table: a few rows are read whole otherwise.
         cursor.execute("SET LOCAL enable_seqscan = off")
