@@ -34,6 +34,8 @@ def in_every_view(page: Page, name: str, views: Iterable[tuple[int, str]] = VIEW
     """The faults of one page wide and narrow, light and dark; also whether it scrolls sideways."""
     faults = []
     widths = set()
+    # The review page shows nothing for the moment in which a case comes at once.
+    page.locator("h1").first.wait_for(state="attached")
     for width, theme in views:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")

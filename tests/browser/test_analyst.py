@@ -23,7 +23,8 @@ def test_a_case_is_found_by_external_id_with_its_whole_timeline(world, open_page
     page.get_by_role("button", name="Find").click()
     page.get_by_role("heading", name="P-2201").wait_for()
     kinds = page.locator(".event").evaluate_all("all => all.map(e => e.dataset.kind)")
-    assert kinds == ["occurred", "received", "routed", "explained", "claimed", "decided", "resolved", "label"]
+    happened = ["occurred", "received", "routed", "explained", "claimed", "decided", "resolved", "label"]
+    assert kinds == [*happened, "seen"]
     text = page.locator(".timeline").inner_text()
     for part in (
         "2.4 s later",

@@ -22,6 +22,7 @@ FRAGMENTS = {
     "predictions/<int:pk>/images/<int:place>/",
     "queues/<slug:slug>/review/history/",
     "queues/<slug:slug>/review/history/<int:pk>/",
+    "queues/<slug:slug>/review/<uuid:token>/colleagues/",
     "queues/<slug:slug>/review/<uuid:token>/explanation/",
 }
 # Looked at by a test of their own.
@@ -146,6 +147,8 @@ def test_forms_that_were_refused_and_secrets_that_are_shown_once(rich_world, ope
     page.get_by_label("Invitation link").wait_for()
     faults += in_every_view(page, "invitation link")
     page.goto("/models/tumours/settings/keys/")
+    page.get_by_label("Name", exact=True).fill("without a scope")
+    page.locator("[name=scopes]").evaluate_all("boxes => boxes.forEach((box) => { box.checked = false; })")
     page.get_by_role("button", name="Mint key").click()
     page.locator(".errorlist").first.wait_for()
     faults += in_every_view(page, "key refused")

@@ -9,6 +9,7 @@ import pytest
 PAGES = {
     "home": "/",
     "queues": "/queues/",
+    "escalated": "/queues/escalated/",
     "review": "/queues/tumours/review/",
     "predictions": "/predictions/",
     "prediction": "/predictions/{prediction}/",
@@ -24,6 +25,7 @@ PAGES = {
     "labels": "/models/tumours/labels/",
     "policy": "/models/tumours/settings/policy/",
     "members": "/models/tumours/settings/members/",
+    "overrides": "/models/tumours/settings/overrides/",
     "keys": "/models/tumours/settings/keys/",
     "queue-settings": "/queues/tumours/settings/",
     "practice": "/practice/tumours/",

@@ -28,7 +28,7 @@ def test_an_invited_reviewer_signs_up_and_reviews(world, open_page):
     guest.get_by_role("heading", name="P-2201").wait_for()
     guest.locator("#stage[data-ready=true]").wait_for()
     guest.keyboard.press("2")
-    guest.locator("#stage").get_by_text("Saved: malignant").wait_for()
+    guest.get_by_text("Saved: malignant").first.wait_for()
 
     assert Membership.objects.filter(user__username="frida", role="reviewer").exists()
     assert ReviewDecision.objects.get().user.username == "frida"

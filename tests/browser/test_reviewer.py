@@ -39,7 +39,8 @@ def test_keys_decide_skip_and_undo(page):
         ("P-2203", "undo", None, False),
         ("P-2203", "decision", agreed, False),
     ]
-    assert Lease.objects.get(item__prediction__external_id="P-2202").reason == "skipped"
+    # It may be claimed ahead again since, as the last of this short queue.
+    assert Lease.objects.filter(item__prediction__external_id="P-2202", reason="skipped").count() == 1
     assert page.broken == []
 
 
