@@ -148,7 +148,7 @@ def test_what_a_colleague_decided_meanwhile_is_told_with_the_time(page, world):
 def test_a_withdrawn_prediction_is_told_and_its_answer_not_applied(page, world):
     withdrawal.withdraw(prediction=world.predictions[0], actor="erin", reason="sent twice")
     press(page, "2")
-    page.locator("[data-notices]").get_by_text("The prediction was withdrawn.", exact=True).wait_for()
+    page.locator("[data-notices]").get_by_text("The prediction was withdrawn.", exact=True).first.wait_for()
     page.get_by_role("button", name="Decide on the new one").click()
     case(page, "P-2205")
     assert not ReviewDecision.objects.exists()
