@@ -132,7 +132,7 @@ def test_somebody_elses_session_never_sends_ones_answers(page, live_server):
 
 
 def test_what_a_colleague_decided_meanwhile_is_told_with_the_time(page, world):
-    overdue()
+    overdue(page)
     item = QueueItem.objects.get(prediction=world.predictions[0])
     bob = access.principal_of_user(
         access.Person.objects.model._meta.apps.get_model("auth", "User").objects.get(username="bob")

@@ -9,20 +9,26 @@ from playwright.sync_api import expect
 
 from review.models import Lease, QueueItem, ReviewQueue
 from tests.browser import world as makers
-from tests.browser.reviewing import ANSWERS, REVIEW, case, overdue, press, settled, shown
+from tests.browser.reviewing import ANSWERS, REVIEW, case, overdue, press, seen, settled, shown
 
 MINUTE = 60_000
 
 
-@pytest.fixture
-def page(world, open_page):
-    """A case on screen of a page whose clock the test moves. Nobody touches anything from then on."""
+def opened(open_page):
+    """A case on screen, and known to the server as seen, of a page whose clock the test moves from then on."""
     page = open_page("alice", "/queues/")
     page.clock.install()
     page.goto(REVIEW)
     case(page, "P-2201")
     page.locator("#stage[data-ready=true]").wait_for()
+    seen(page)
     return page
+
+
+@pytest.fixture
+def page(world, open_page):
+    """Nobody touches anything on it by themselves."""
+    return opened(open_page)
 
 
 def test_a_case_that_goes_back_soon_is_told_and_one_key_keeps_it(page):
@@ -41,7 +47,7 @@ def test_an_ended_time_dims_the_case_and_one_key_reclaims_it_with_the_note(page)
     press(page, "n")
     page.keyboard.type("so far")
     page.keyboard.press("Escape")
-    overdue()
+    overdue(page)
     page.clock.run_for(11 * MINUTE)
     page.locator("[data-notices]").get_by_text("Your time for this case has ended.").wait_for()
     assert page.locator(".slot.over").count() == 1
@@ -110,10 +116,7 @@ def test_leaving_with_unsent_answers_asks_first(page):
 
 def test_the_lease_of_the_case_is_renewed_by_itself_while_somebody_works(world, open_page):
     ReviewQueue.objects.update(lease_seconds=60)
-    page = open_page("alice", "/queues/")
-    page.clock.install()
-    page.goto(REVIEW)
-    case(page, "P-2201")
+    page = opened(open_page)
     token = page.locator(".slot").get_attribute("data-token")
     with page.expect_response(f"**/{token}/keep/"):
         page.mouse.move(5, 5)

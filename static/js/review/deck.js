@@ -54,6 +54,7 @@ export class Deck {
     this.pace = Infinity; // ms a case, of late
     this.delay = 0; // ms a claim takes: the worst of late
     this.claiming = false;
+    this.flight = null; // the claim on its way
     this.awaited = false;
     this.stopped = false;
   }
@@ -82,7 +83,8 @@ export class Deck {
     const since = performance.now();
     // Who waits gets the first of them sooner; the rest follows.
     const count = Math.min(lacking, waiting ? this.ahead + 1 : MOST);
-    const answer = await post("cards/", { count: String(count), ...(this.escalated ? { escalated: "1" } : {}) });
+    this.flight = post("cards/", { count: String(count), ...(this.escalated ? { escalated: "1" } : {}) });
+    const answer = await this.flight;
     this.claiming = false;
     if (answer.kind !== "ok") { this.onTrouble(answer, this.awaited); return; }
     this.delay = Math.max(performance.now() - since, FORGETS * this.delay);
@@ -95,6 +97,12 @@ export class Deck {
     this.dryAt = end ? performance.now() : -Infinity;
     this.onSlots();
     this.refill();
+  }
+
+  // A case under the token it had, after the claim on its way: that may bring the same case.
+  async again(token) {
+    await this.flight;
+    return post("cards/", { again: token });
   }
 
   next() {

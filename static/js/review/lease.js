@@ -99,5 +99,7 @@ export async function keep(slot, { onOver, onGone }) {
 export function show(slot, { left, until }) {
   slot.renewed(left);
   const field = slot.node.querySelector("[data-lease]");
-  if (field) field.textContent = `yours until ${until}`;
+  if (!field) return;
+  field.textContent = `yours until ${until}`;
+  field.dataset.lease = "held";
 }

@@ -53,7 +53,11 @@ const rank = (button) => (button.closest("[data-notices]") ? 0 : 1);
 const deck = new Deck({
   ahead: Number(root.dataset.ahead),
   escalated: "escalated" in root.dataset,
-  onSlots() { if (!current && !looking && !paused) advance(); remember(); },
+  onSlots() {
+    deck.slots = deck.slots.filter((slot) => slot.token !== current?.token);
+    if (!current && !looking && !paused) advance();
+    remember();
+  },
   onTrouble(answer, waiting) {
     if (answer.kind === "signed-out") askToSignIn(answer);
     else if (answer.kind === "forbidden") notAllowed();
@@ -101,7 +105,8 @@ async function opened(slot) {
   if (answer.kind === "ok") leases.show(slot, answer.body);
   else if (answer.kind === "signed-out") askToSignIn(answer);
   else if (answer.kind === "refused" && current === slot) {
-    if (answer.body.code === "lease_expired") reclaim(slot);
+    // A lease that ran out may have been claimed ahead again meanwhile, under another token.
+    if (["lease_expired", "lease_lost"].includes(answer.body.code)) reclaim(slot, answer.body.told);
     else gone(slot, answer.body);
   }
 }
@@ -458,16 +463,17 @@ function over(slot) {
   if (current === slot && !looking) notice("expired");
 }
 
-async function reclaim(slot) {
-  const answer = await post("cards/", { again: slot.token });
+async function reclaim(slot, told = `${slot.name} is with somebody else now.`) {
+  const answer = await deck.again(slot.token);
   if (answer.kind !== "ok") {
     if (answer.kind === "signed-out") askToSignIn(answer);
     else say("The server did not answer. Try again.");
     return;
   }
   const fresh = parse(answer.body).slots[0];
-  if (!fresh) return gone(slot, { told: `${slot.name} is with somebody else now.` });
+  if (!fresh) return gone(slot, { told });
   letGo(`lease:${slot.token}`);
+  deck.slots = deck.slots.filter((one) => one.token !== fresh.token);
   carry(slot.node, fresh.node);
   const former = slot.node.querySelector(".was")?.value;
   slot.take(fresh.node);
@@ -546,7 +552,7 @@ async function goOn(slot) {
 }
 
 async function retake(slot) {
-  const answer = await post("cards/", { again: slot.token });
+  const answer = await deck.again(slot.token);
   const fresh = answer.kind === "ok" ? parse(answer.body).slots[0] : null;
   if (!fresh) return false;
   carry(slot.node, fresh.node);
