@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from models_registry import access
 from models_registry.models import DataContract, LabelDefinition, Membership, ModelVersion, RegisteredModel
 from review.models import PolicyVersion, ReviewQueue, RoutingControl
+from tests.flushing import quick_flush
 
 CONTRACT: dict[str, Any] = {
     "features": [
@@ -37,6 +38,12 @@ def static_files_as_they_are() -> Iterator[None]:
     Path(str(settings.STATIC_ROOT)).mkdir(parents=True, exist_ok=True)
     plain = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     with override_settings(STORAGES={**settings.STORAGES, **plain}):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flushed_quickly() -> Iterator[None]:
+    with quick_flush():
         yield
 
 
