@@ -140,11 +140,6 @@ def seen_probability(
     return np.asarray(found, dtype=np.float64)
 
 
-def drawn_reviews(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Reviews:
-    """The newest drawn rows with age, latency and verdict of their labels; withdrawn predictions are not among them."""
-    return _settled(_rows(model, now, newest))
-
-
 def _rows(model: RegisteredModel, now: datetime, newest: int) -> list[tuple[Any, ...]]:
     count_unknown()
     with connection.cursor() as cursor:

@@ -51,11 +51,6 @@ def reveal(*, token: UUID, principal: Principal) -> Lease:
     return _lease(token, principal)
 
 
-def note_model_shown(*, prediction: int, viewer: str, where: str = CaseView.Where.REVIEW) -> None:
-    """Record that the model's answer goes out beside any lease, as on the screen after an answer."""
-    sightings.write([prediction], viewer=viewer, whats=[CaseView.What.MODEL], where=where, once=True)
-
-
 def reveal_feature(*, prediction: Prediction, principal: Principal, feature: str, where: str) -> Any:
     """The value of a feature that is hidden by policy; who asked is recorded before it is given.
 

@@ -5,7 +5,7 @@ Pure: arrays in, numbers out.
 """
 
 from feedback.estimators.arrival import Totals, totals
-from feedback.estimators.intervals import Estimate, State, asymptotic_sequence, wilson
+from feedback.estimators.intervals import Estimate, State, wilson
 from feedback.estimators.measuring import Sample, label_free, measure, naive, paired_difference
 from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, METRICS, PAIRED, Outputs, Ratio, true_value
 from feedback.estimators.ratio import departs, estimate, guessed, nonresponse_bounds, unweighted
@@ -23,7 +23,6 @@ __all__ = [
     "Sample",
     "State",
     "Totals",
-    "asymptotic_sequence",
     "departs",
     "estimate",
     "guessed",

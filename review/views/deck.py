@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 MOST_AHEAD = 6
 MOST_ANSWERS = 20
-_TEXT = {"type": "string", "maxLength": 10_000}
 _SHORT = {"type": "string", "maxLength": 40}
 ANSWERS = {
     "type": "object",
