@@ -111,6 +111,8 @@ _CALIBRATION = document(
     },
     ece=NUMBER_OR_NULL,
     ece_noise={**NUMBER_OR_NULL, "description": "what a perfect score would read on average"},
+    ece_limit={**NUMBER_OR_NULL, "description": "what a perfect score would read above once in a hundred times"},
+    miscalibrated={"type": ["boolean", "null"], "description": "the error is above its limit"},
     slope=NUMBER_OR_NULL,
     intercept=NUMBER_OR_NULL,
     state={"enum": [str(state) for state in State]},
