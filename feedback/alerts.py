@@ -6,9 +6,10 @@ from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 
 from feedback.models import Alert
+from models_registry import sql
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, RegisteredModel
@@ -44,9 +45,7 @@ def raise_alert(
     """
     named: dict[str, Any] = {"model": model.pk, "kind": kind}
     named |= {"subject": subject[:200], "severity": severity, "title": title[:300]}
-    with connection.cursor() as cursor:
-        cursor.execute(_RAISE, {**named, "detail": msgspec.json.encode(detail or {}).decode()})
-        [alert_id] = cursor.fetchone()
+    [(alert_id,)] = sql.rows(_RAISE, {**named, "detail": msgspec.json.encode(detail or {}).decode()})
     return Alert.objects.get(pk=alert_id)
 
 

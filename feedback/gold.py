@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
 from feedback.models import GoldTruth, PracticeAnswer
 from feedback.raters import Confusion, confusion, screens
+from models_registry import sql
 from models_registry.errors import Fault, Invalid, Unprocessable
 from models_registry.ledger import record
 from models_registry.models import RegisteredModel
@@ -209,5 +210,4 @@ def _predictions(model: RegisteredModel, said: Sequence[Said]) -> list[Predictio
 
 
 def _close_open(prediction: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, {"prediction": prediction})
+    sql.change(_CLOSE, {"prediction": prediction})

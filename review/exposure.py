@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from models_registry import sql
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid
 from review import leases, sensitive, sightings
 from review.models import CaseView, Lease, Mode, Prediction, QueueItem
@@ -89,9 +90,7 @@ def _lease(token: UUID, principal: Principal) -> Lease:
 
 def _change(statement: str, lease: Lease, principal: Principal, **values: Any) -> int:
     values |= {"token": lease.token, "holder": principal.pseudonym, "prediction": lease.item.prediction_id}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return int(cursor.rowcount)
+    return sql.change(statement, values)
 
 
 def _refusal(token: UUID, principal: Principal, *, wanted: str) -> Conflict:

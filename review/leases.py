@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F
 
+from models_registry import sql
 from models_registry.errors import Conflict
 from models_registry.models import DatabaseNow, LabelDefinition
 from review.claims import LENGTH
@@ -171,10 +171,8 @@ def pass_on(
 ) -> None:
     """End the lease; its item is for that tier, or for one colleague for so many seconds. Conflict as ``refusal``."""
     values: dict[str, Any] = {"token": token, "holder": holder, "ending": ending, "reason": "", "tier": tier, "to": to}
-    with connection.cursor() as cursor:
-        cursor.execute(_PASS_ON, {**values, "seconds": seconds})
-        if not cursor.rowcount:
-            raise refusal(token, holder)
+    if not sql.change(_PASS_ON, {**values, "seconds": seconds}):
+        raise refusal(token, holder)
 
 
 def find(token: UUID) -> Lease | None:

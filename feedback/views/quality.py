@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -18,6 +17,7 @@ from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
 from feedback.views.tables import choice, copy_links, csv_answer, links
 from feedback.withholding import edges_for, quality_for, series_for
+from models_registry import sql
 from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
@@ -139,9 +139,7 @@ def _choices(chosen: dict[str, str], groups: list[str]) -> dict[str, Any]:
 
 
 def _group_names(model: RegisteredModel) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, [model.pk, NAMED_BY])
-        return [name for (name,) in cursor.fetchall()]
+    return [name for (name,) in sql.rows(_GROUPS, [model.pk, NAMED_BY])]
 
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:

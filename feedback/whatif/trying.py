@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from feedback.estimators import consequences as what
 from feedback.estimators import planning, risk_coverage
@@ -16,6 +15,7 @@ from feedback.estimators.metrics import Floats
 from feedback.estimators.thresholds import Prices
 from feedback.whatif.past import Past, load
 from feedback.whatif.proposals import Proposed, proposal
+from models_registry import sql
 from models_registry.errors import Fault
 from models_registry.models import RegisteredModel
 from review import policies, policy_versions, previews, sampling
@@ -252,7 +252,5 @@ def _budget(past: Past, found: previews.Replay, rows: int, wanted: float) -> flo
 
 def _seconds(model: RegisteredModel) -> tuple[float | None, int]:
     """How long a review takes on average, by the newest decisions, and how many of them; None without any."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SECONDS, [LONGEST_SECONDS, model.pk, TIMED])
-        seconds, timed = cursor.fetchone()
+    [(seconds, timed)] = sql.rows(_SECONDS, [LONGEST_SECONDS, model.pk, TIMED])
     return seconds, timed
