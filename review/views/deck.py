@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from models_registry import strict_json
 from models_registry.errors import Conflict, Invalid, ReviewHubError
 from models_registry.schemas import faults as schema_faults
+from models_registry.shapes import FLAG, TEXT
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
 from review import late, leases, queue
@@ -62,13 +63,13 @@ ANSWERS = {
                 "properties": {
                     "token": {"type": "string", "format": "uuid"},
                     "answer": _SHORT,
-                    "note": {"type": "string"},
+                    "note": TEXT,
                     "codes": {"type": "array", "maxItems": 200, "items": {"type": "string", "maxLength": 200}},
                     "seconds": _SHORT,
                     "opened_ago": _SHORT,
                     "first_input": _SHORT,
                     "input": _SHORT,
-                    "instead": {"type": "boolean"},
+                    "instead": FLAG,
                 },
             },
         }
