@@ -55,6 +55,11 @@ def resolve(*, model: RegisteredModel, kind: str, subject: str = "") -> bool:
     return bool(lasting.update(state=Alert.State.RESOLVED, resolved_at=DatabaseNow()))
 
 
+def open_count(model: RegisteredModel, abilities: Set[str]) -> int:
+    """How many alerts they may see that last."""
+    return visible(model, abilities).filter(resolved_at=None).count()
+
+
 def visible(model: RegisteredModel, abilities: Set[str]) -> QuerySet[Alert]:
     """The alerts that somebody with these abilities on the model may see: what is about one reviewer is for leads."""
     found = model.alerts.all()

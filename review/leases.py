@@ -5,7 +5,7 @@ Each statement changes a row only while the lease is live, and counts the lease 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import F
@@ -15,6 +15,9 @@ from models_registry.errors import Conflict
 from models_registry.models import DatabaseNow, LabelDefinition
 from review.claims import LENGTH
 from review.models import Lease, QueueItem
+
+if TYPE_CHECKING:
+    from models_registry.access import Principal
 
 # The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
 # WHERE before the wait, and would find a lease alive that ended meanwhile.
@@ -179,6 +182,15 @@ def find(token: UUID) -> Lease | None:
     """The lease of that token with its item, queue, model and prediction, current or past."""
     related = ("item__queue", "item__model", "item__prediction")
     return Lease.objects.select_related(*related).filter(token=token).first()
+
+
+def of_reviewer(token: UUID, principal: Principal) -> Lease:
+    """The lease of that token, for who may review its model; raises what ``refusal`` says where there is none."""
+    lease = find(token)
+    if lease is None:
+        raise refusal(token, principal.pseudonym)
+    principal.require("review", lease.item.model)
+    return lease
 
 
 def seconds_left(token: UUID) -> float:

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from feedback import charts, disclosure
-from feedback.alerts import visible
+from feedback.alerts import open_count
 from feedback.monitoring import changes, midnight, since
 from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
@@ -74,7 +74,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "found": found,
         "withheld": edges is not None,
         **_reviewers(found.get("reviewers")),
-        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
+        "open_alerts": open_count(model, context["abilities"]),
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
         "classes": figures.parts(found.get("classes") or {}, ("precision", "recall")),
         "groups": groups,
