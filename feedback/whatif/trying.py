@@ -184,9 +184,7 @@ def _side(
         policy = policies.on_confidence(policy)
     replay = previews.replay(model, policy, past.batch, past.draws, live=live, per_day=past.per_day)
     routes = routes_of(replay.choices)
-    found = what.consequences(
-        past.evidence, past.batch.predicted, routes, tables.costs(past, routes), wrongs=tables.wrong
-    )
+    found = what.consequences(past.evidence, routes, tables.costs(past, routes), wrongs=tables.wrong)
     variance = _variance(past, replay)
     week = None if past.per_day is None else planning.half_width(variance, routes.propensity, WEEK * past.per_day)
     return Side(replay, found, week, planning.half_width(variance, routes.propensity, rows))
