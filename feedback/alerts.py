@@ -6,9 +6,10 @@ from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 
 from feedback.models import Alert
+from models_registry import sql
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, RegisteredModel
@@ -44,9 +45,7 @@ def raise_alert(
     """
     named: dict[str, Any] = {"model": model.pk, "kind": kind}
     named |= {"subject": subject[:200], "severity": severity, "title": title[:300]}
-    with connection.cursor() as cursor:
-        cursor.execute(_RAISE, {**named, "detail": msgspec.json.encode(detail or {}).decode()})
-        [alert_id] = cursor.fetchone()
+    [(alert_id,)] = sql.rows(_RAISE, {**named, "detail": msgspec.json.encode(detail or {}).decode()})
     return Alert.objects.get(pk=alert_id)
 
 
@@ -54,6 +53,11 @@ def resolve(*, model: RegisteredModel, kind: str, subject: str = "") -> bool:
     """Close the alert of a cause that is gone; whether there was one. Seen again, it is a new alert."""
     lasting = Alert.objects.filter(model=model, kind=kind, subject=subject[:200], resolved_at=None)
     return bool(lasting.update(state=Alert.State.RESOLVED, resolved_at=DatabaseNow()))
+
+
+def open_count(model: RegisteredModel, abilities: Set[str]) -> int:
+    """How many alerts they may see that last."""
+    return visible(model, abilities).filter(resolved_at=None).count()
 
 
 def visible(model: RegisteredModel, abilities: Set[str]) -> QuerySet[Alert]:

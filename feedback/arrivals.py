@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
 from feedback.delays import AGREE, OVERRIDE, UNKNOWN, ArrivalModel, Reviews, Shift, Strata, bands, fit, shift
 from feedback.known_tables import count_unknown
 from feedback.models import Label, LearnedArrival
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 # The newest drawn rows that are looked at, so that the cost does not grow with history.
@@ -140,16 +140,9 @@ def seen_probability(
     return np.asarray(found, dtype=np.float64)
 
 
-def drawn_reviews(model: RegisteredModel, *, now: datetime, newest: int = NEWEST) -> Reviews:
-    """The newest drawn rows with age, latency and verdict of their labels; withdrawn predictions are not among them."""
-    return _settled(_rows(model, now, newest))
-
-
 def _rows(model: RegisteredModel, now: datetime, newest: int) -> list[tuple[Any, ...]]:
     count_unknown()
-    with connection.cursor() as cursor:
-        cursor.execute(_DRAWN, {"model": model.pk, "now": now, "newest": newest})
-        return list(cursor.fetchall())
+    return sql.rows(_DRAWN, {"model": model.pk, "now": now, "newest": newest})
 
 
 def _settled(rows: list[tuple[Any, ...]]) -> Reviews:

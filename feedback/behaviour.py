@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
 from feedback import alerts
@@ -19,6 +18,7 @@ from feedback.estimators import wilson
 from feedback.estimators.trends import Trend, trend
 from feedback.known_tables import count_unknown
 from feedback.monitoring.nonresponse import rate
+from models_registry import sql
 from models_registry.models import RegisteredModel
 from models_registry.wording import figure
 from review.models import Override
@@ -114,7 +114,7 @@ def behaviour(*, model: RegisteredModel, now: datetime | None = None) -> dict[st
     """The document of GET …/behaviour/: the last eight weeks by day (UTC), undo by queue, counters, and trends."""
     now = now or timezone.now()
     values = _values(model, now)
-    routed, decided = _rows(_ROUTED, values), _rows(_DECIDED, values)
+    routed, decided = sql.rows(_ROUTED, values), sql.rows(_DECIDED, values)
     cut = NEWEST_ROUTED if sum(row[1] for row in routed) >= NEWEST_ROUTED else None
     days = _days(values, routed[1:] if cut else routed, decided)
     return {
@@ -122,7 +122,7 @@ def behaviour(*, model: RegisteredModel, now: datetime | None = None) -> dict[st
         "days": days,
         "queues": [
             {"queue": queue, "decisions": made, "undone": undone, **rate(undone, made)}
-            for queue, made, undone in _rows(_QUEUES, values)
+            for queue, made, undone in sql.rows(_QUEUES, values)
         ],
         "counters": _counters(values),
         "trends": {OVERRIDES: _told(_override_trend(days))},
@@ -133,7 +133,7 @@ def watch(model: RegisteredModel, *, now: datetime | None = None) -> None:
     """Open, refresh or resolve an alert for each counter, and for the override rate, that rises or falls."""
     now = now or timezone.now()
     values = _values(model, now)
-    days = _days(values, [], _rows(_DECIDED, values))
+    days = _days(values, [], sql.rows(_DECIDED, values))
     found = {OVERRIDES: ("share", _override_trend(days))}
     found |= {f"counter {name}": ("number", trend(line)) for name, line in _lines(_read_counters(values), now).items()}
     for subject, (kind, seen) in found.items():
@@ -160,8 +160,8 @@ def _days(
     """One row for every day of the window on which anything happened, oldest first."""
     went = {row[0]: row[1:] for row in routed}
     said = {row[0]: row[1:] for row in decided}
-    ended = {row[0]: row[1:] for row in _rows(_LEASES, values)}
-    late = dict(_rows(_FALLBACKS, values))
+    ended = {row[0]: row[1:] for row in sql.rows(_LEASES, values)}
+    late = dict(sql.rows(_FALLBACKS, values))
     put: dict[date, int] = defaultdict(int)
     within = {"model_id": values["model"], "created_at__gte": values["start"], "created_at__lte": values["now"]}
     for made in Override.objects.filter(**within).values_list("created_at", flat=True):
@@ -210,7 +210,7 @@ def _override_trend(days: list[dict[str, Any]]) -> Trend | None:
 def _read_counters(values: dict[str, Any]) -> dict[str, dict[date, tuple[float, int]]]:
     """Mean and number by counter and day; of more than twenty counters those that are sent most."""
     found: dict[str, dict[date, tuple[float, int]]] = defaultdict(dict)
-    for name, day, mean, n in _rows(_COUNTERS, values):
+    for name, day, mean, n in sql.rows(_COUNTERS, values):
         found[name][day] = (mean, n)
     most = sorted(found, key=lambda name: (-sum(n for _, n in found[name].values()), name))[:MOST_COUNTERS]
     return {name: found[name] for name in sorted(most)}
@@ -240,9 +240,3 @@ def _counters(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _told(found: Trend | None) -> dict[str, Any] | None:
     return None if found is None else {**asdict(found), "alarm": found.alarm}
-
-
-def _rows(query: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return list(cursor.fetchall())

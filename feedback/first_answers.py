@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from feedback.known_tables import count_unknown
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 DAYS = 90
@@ -133,9 +133,7 @@ def answers_of(
         "final": timezone.now() - timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"]),
     }
     count_unknown()
-    with connection.cursor() as cursor:
-        cursor.execute(_ANSWERS, values)
-        rows = cursor.fetchall()
+    rows = sql.rows(_ANSWERS, values)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields(Answers))
     numbers = {"share": np.float64, "draw": np.float64, "saw": np.bool_, "claimed": np.float64}
     return Answers(*(_column(cells, numbers.get(f.name)) for f, cells in zip(fields(Answers), columns, strict=True)))

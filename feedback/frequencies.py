@@ -22,7 +22,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -30,6 +29,7 @@ from feedback.estimators.frequencies import FEWEST, frequencies
 from feedback.known_tables import count_unknown
 from feedback.models import Label
 from feedback.weights import effective_sample_size
+from models_registry import sql
 from models_registry.calibrations import set_calibration
 from models_registry.models import Calibration, ModelVersion, RegisteredModel
 from review.models import Mode, RoutingDecision
@@ -196,6 +196,4 @@ def _by_class(rows: Iterable[Counted]) -> dict[str, list[Counted]]:
 
 def _read(model: RegisteredModel) -> list[Row]:
     count_unknown()
-    with connection.cursor() as cursor:
-        cursor.execute(_ROWS, {"model": model.pk, "newest": NEWEST})
-        return [Row(*values) for values in cursor.fetchall()]
+    return [Row(*values) for values in sql.rows(_ROWS, {"model": model.pk, "newest": NEWEST})]

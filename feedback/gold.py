@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Value
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
 from feedback.models import GoldTruth, PracticeAnswer
 from feedback.raters import Confusion, confusion, screens
-from models_registry.errors import Conflict, Fault, Invalid, Unprocessable
+from models_registry import sql
+from models_registry.errors import Fault, Invalid, Unprocessable
 from models_registry.ledger import record
-from models_registry.models import DatabaseNow, RegisteredModel
+from models_registry.models import RegisteredModel
 from review.models import Prediction, QueueItem, ReviewDecision
 
 # The item before its lease, as claim, renew and release lock them. A lease that had run out ended as it did.
@@ -138,34 +139,6 @@ def set_many(*, model: RegisteredModel, said: Sequence[Said], actor: str, places
     return known
 
 
-def ask(*, prediction: Prediction, actor: str) -> QueueItem:
-    """Put the prediction to one more reviewer, in its own queue or else the first of its model.
-
-    Raises Conflict where its truth is not known or is for practice, where it is withdrawn, not routed, or
-    has an open item: who answers gold may not answer the prediction, and must not take that from it.
-    """
-    with transaction.atomic():
-        # The prediction before its items, as everywhere: routing, undo and withdrawal wait or have been.
-        row = Prediction.objects.select_for_update(no_key=True).select_related("model").get(pk=prediction.pk)
-        if not GoldTruth.objects.filter(prediction=row, practice=False).exists():
-            raise Conflict("it is not known what is true of this prediction, or it is for practice", code="conflict")
-        settled = row.status in (Prediction.Status.ROUTED, Prediction.Status.DECIDED)
-        if not settled or row.items.open().exists():
-            raise Conflict("this prediction still waits for a person, or was withdrawn", code="conflict")
-        first = row.items.select_related("queue").order_by("slot").first()
-        queue = row.model.queues.first() if first is None else first.queue
-        if queue is None:
-            raise Conflict("the model has no queue", code="conflict")
-        slot = (row.items.aggregate(last=Max("slot"))["last"] or 0) + 1
-        item = QueueItem.objects.create(
-            prediction=row, model=row.model, queue=queue, kind=QueueItem.Kind.GOLD, slot=slot,
-            due_at=DatabaseNow() + timedelta(seconds=settings.REVIEWHUB["AUDIT_DUE_SECONDS"]),
-        )  # fmt: skip
-        detail = {"prediction": str(row.pk)}
-        record(actor=actor, action="gold.asked", subject=str(item.pk), model=row.model, detail=detail)
-    return item
-
-
 def answers(model: RegisteredModel, now: datetime | None = None) -> QuerySet[ReviewDecision]:
     """The gold answers up to ``now`` that count: they stand, and who gave them did not know what is true."""
     practised = PracticeAnswer.objects.filter(
@@ -204,15 +177,6 @@ def confusion_of(model: RegisteredModel, now: datetime | None = None) -> Confusi
     return confusion(screens(cells[:, 0], hidden, k), cells[:, 1], cells[:, 2], k, 2 * k)
 
 
-def corrections(model: RegisteredModel, now: datetime | None = None) -> Confusion | None:
-    """What `measure` takes as ``reviewers``: the gold answers, None where there is none and nothing is corrected.
-
-    Too few of them, or answers that tell nothing, are not None: the corrected figure then says so by its state.
-    """
-    found = confusion_of(model, now)
-    return found if found.counts.any() else None
-
-
 def told(decisions: Iterable[ReviewDecision]) -> dict[int, Told]:
     """By decision, for its reviewer: that it answered a known case, and what is true of it.
 
@@ -246,5 +210,4 @@ def _predictions(model: RegisteredModel, said: Sequence[Said]) -> list[Predictio
 
 
 def _close_open(prediction: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, {"prediction": prediction})
+    sql.change(_CLOSE, {"prediction": prediction})

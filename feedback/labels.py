@@ -6,11 +6,10 @@ One puller at a time holds an advisory lock, so label ids grow in commit order a
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db import connection, transaction
+from django.db import transaction
 
 from feedback.known_tables import count_unknown
+from models_registry import sql
 
 # The key of the advisory lock under which label ids are taken.
 LOCK = 0x4C41_4245_4C53
@@ -107,16 +106,16 @@ def pull(*, limit: int = BATCH) -> int:
     Returns how many label rows were made or retired; 0 means that everything is pulled.
     """
     with transaction.atomic():
-        _execute("SELECT pg_advisory_xact_lock(%(key)s)", key=LOCK)
+        sql.change("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         count_unknown()
-        changed = _execute(_RETIRE_SUPERSEDED)
+        changed = sql.change(_RETIRE_SUPERSEDED)
         # Ids first: each statement sees newer commits than the one before.
         for fresh, retire, label in (
             (_FRESH_DECISIONS, _RETIRE_BEFORE_DECISIONS, _LABEL_DECISIONS),
             (_FRESH_OUTCOMES, _RETIRE_BEFORE_OUTCOMES, _LABEL_OUTCOMES),
         ):
             if ids := _ids(fresh, limit):
-                changed += _execute(retire, ids=ids) + _execute(label, ids=ids)
+                changed += sql.change(retire, {"ids": ids}) + sql.change(label, {"ids": ids})
     return changed
 
 
@@ -128,13 +127,5 @@ def pull_all() -> int:
     return total
 
 
-def _execute(statement: str, **parameters: Any) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return max(int(cursor.rowcount), 0)
-
-
 def _ids(statement: str, limit: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"limit": limit})
-        return [int(row[0]) for row in cursor.fetchall()]
+    return [int(row[0]) for row in sql.rows(statement, {"limit": limit})]

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from feedback.monitoring.nonresponse import rate
 from feedback.reliance import reliance
 from feedback.rubber_stamps import Signal, signals
-from models_registry import access
+from models_registry import access, sql
 from models_registry.models import RegisteredModel
 
 DAYS = 90
@@ -51,11 +50,11 @@ def own_figures(*, principal: access.Principal, now: datetime | None = None) -> 
     start = now - timedelta(days=DAYS)
     final = now - timedelta(seconds=settings.REVIEWHUB["UNDO_SECONDS"])
     values = {"reviewer": principal.pseudonym, "name": principal.name, "start": start, "now": now, "final": final}
-    counts = {row[0]: row[1:] for row in _rows(_COUNTS, values)}
+    counts = {row[0]: row[1:] for row in sql.rows(_COUNTS, values)}
     models = principal.models("read").filter(pk__in=counts).order_by("slug")
     return {
         "window": {"from": start.isoformat(), "to": now.isoformat()},
-        "days": [{"day": day.isoformat(), "decisions": n} for day, n in _rows(_DAYS, values)],
+        "days": [{"day": day.isoformat(), "decisions": n} for day, n in sql.rows(_DAYS, values)],
         "models": [_of_model(model, principal.pseudonym, counts[model.pk], start) for model in models],
     }
 
@@ -76,9 +75,3 @@ def _of_model(model: RegisteredModel, pseudonym: str, counts: tuple[Any, ...], s
         "reliance": next((row for row in rows if row["reviewer"] == pseudonym), None),
         "signal": signal if signal is not None and signal.alarm else None,
     }
-
-
-def _rows(query: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return list(cursor.fetchall())

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
 from feedback.models import GoldPlanting
+from models_registry import sql
 from models_registry.access import ABILITIES, SCOPES
 from models_registry.models import DatabaseNow, Person, RegisteredModel, ServiceKey
 from review import policies
@@ -91,9 +92,7 @@ def plant(*, limit: int = 200) -> int:
 
     Safe to repeat and to run twice at once.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"within": f"{FOLLOWED_FOR.total_seconds():.0f} s", "limit": limit})
-        due = [pk for (pk,) in cursor.fetchall()]
+    due = [pk for (pk,) in sql.rows(_DUE, {"within": f"{FOLLOWED_FOR.total_seconds():.0f} s", "limit": limit})]
     return sum(plant_after(routing_id=pk) is not None for pk in due)
 
 
@@ -102,8 +101,7 @@ def plant_after(*, routing_id: int) -> QueueItem | None:
     with transaction.atomic():
         routing = RoutingDecision.objects.select_related("model", "policy").get(pk=routing_id)
         # One at a time, so that each choice counts the one before.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, routing.model_id])
+        sql.change("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, routing.model_id])
         planting, first = GoldPlanting.objects.get_or_create(routing=routing)
         behind = routing.prediction.items.select_related("queue").filter(kind=routing.review).order_by("slot").first()
         if not first or behind is None:
@@ -118,9 +116,7 @@ def plant_after(*, routing_id: int) -> QueueItem | None:
 
 def expire() -> int:
     """Take back gold items that nobody has answered for GOLD_DAYS, so that a queue never fills with them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_EXPIRE, {"after": f"{settings.REVIEWHUB['GOLD_DAYS']} days"})
-        return int(cursor.rowcount)
+    return sql.change(_EXPIRE, {"after": f"{settings.REVIEWHUB['GOLD_DAYS']} days"})
 
 
 def reviewers_of(model: RegisteredModel) -> Reviewers:
@@ -142,13 +138,11 @@ def _chosen(routing: RoutingDecision) -> Prediction | None:
     """The known case that is put next, locked, with nothing open; None where none fits."""
     model, who = routing.model, reviewers_of(routing.model)
     values: dict[str, Any] = {"model": model.pk, "classes": list(model.classes), "routing": routing.pk}
-    with connection.cursor() as cursor:
-        cursor.execute(_CHOOSE, values | {"reviewers": who.pseudonyms, "names": who.names})
-        found = cursor.fetchone()
-    if found is None:
+    found = sql.rows(_CHOOSE, values | {"reviewers": who.pseudonyms, "names": who.names})
+    if not found:
         return None
     # The prediction before its items, as everywhere; what was opened or withdrawn meanwhile is seen below.
-    row = Prediction.objects.select_for_update(no_key=True).get(pk=found[0])
+    row = Prediction.objects.select_for_update(no_key=True).get(pk=found[0][0])
     settled = row.status in (Prediction.Status.ROUTED, Prediction.Status.DECIDED)
     return row if settled and not row.items.open().exists() else None
 

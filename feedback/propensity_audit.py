@@ -10,11 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from feedback import alerts
 from feedback.estimators.audit import Audit, propensity_audit
 from feedback.models import Alert
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 KIND = "propensity_audit"
@@ -34,9 +34,7 @@ _ROUTED = """
 
 def measure(model: RegisteredModel, *, newest: int) -> Audit | None:
     """Reviews against stored propensities over the ``newest`` routings of DAYS days; None without routings."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ROUTED, {"model": model.pk, "days": DAYS, "newest": newest})
-        rows = np.array(cursor.fetchall(), dtype=np.float64)
+    rows = np.array(sql.rows(_ROUTED, {"model": model.pk, "days": DAYS, "newest": newest}), dtype=np.float64)
     if not len(rows):
         return None
     return propensity_audit(guess=rows[:, 2], propensity=rows[:, 1], drawn=rows[:, 0] > 0)

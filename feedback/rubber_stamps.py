@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from feedback import alerts
 from feedback.estimators import wilson
 from feedback.estimators.following import WRONG, Following, Haste, attentive, following, haste
 from feedback.known_tables import count_unknown
+from models_registry import sql
 from models_registry.models import Calibration, RegisteredModel
 from models_registry.wording import share, span
 
@@ -91,9 +91,7 @@ class Signal:
 def signals(model: RegisteredModel, *, newest: int = NEWEST) -> dict[str, Signal]:
     """Every reviewer who answered with the model on screen, by pseudonym in alphabetical order."""
     count_unknown()
-    with connection.cursor() as cursor:
-        cursor.execute(_ANSWERS, {"model": model.pk, "newest": newest})
-        rows = cursor.fetchall()
+    rows = sql.rows(_ANSWERS, {"model": model.pk, "newest": newest})
     rates = _Rates(model, [bool(row[1]) for row in rows if not row[4] and not row[2]])
     found: dict[str, list[tuple[bool, float, float]]] = {}
     for reviewer, agrees, is_gold, right, seen, own_mode, version, label, confidence, guess, seconds in rows:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connection
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from feedback.arrivals import arrivals_of, seen_probability
 from feedback.delays import AGREE, LEAST, OVERRIDE, UNKNOWN
 from feedback.estimators.guess import residuals, temperature
+from models_registry import sql
 from models_registry.models import RegisteredModel
 from review import samplers, sampling
 from review.models import SamplerFit
@@ -94,9 +94,7 @@ def fit(model: RegisteredModel) -> SamplerFit | None:
 
 def labels_of(model: RegisteredModel, ids: tuple[int, ...]) -> Labelled:
     """The standing review labels of drawn rows that the champion answered, in the order of the prediction ids."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LABELLED, {"ids": list(ids)})
-        rows = {row[0]: row[1:] for row in cursor.fetchall()}
+    rows = {row[0]: row[1:] for row in sql.rows(_LABELLED, {"ids": list(ids)})}
     classes = {name: number for number, name in enumerate(model.classes)}
     cells = [rows[pk] for pk in ids]
     index = np.array([classes.get(value, -1) for *_, value in cells], dtype=np.int64)

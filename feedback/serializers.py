@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from models_registry.shapes import FLAG
 from models_registry.training.pipelines import ESTIMATORS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OUTCOME: dict[str, Any] = {
         "source": {"type": "string", "minLength": 1, "maxLength": 100},
         "kind": {"enum": ["explicit", "implicit"]},
         "definition": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
-        "final": {"type": "boolean"},
+        "final": FLAG,
     },
     "required": ["model", "external_id", "value", "observed_at", "source", "kind"],
     "additionalProperties": False,
@@ -42,7 +43,7 @@ _KNOWN: dict[str, Any] = {
         "external_id": {"type": "string", "minLength": 1, "maxLength": 200},
         "prediction": {"type": "string", "minLength": 1, "maxLength": 20, "pattern": "^[0-9]+$"},
         "value": {"type": ["string", "null"], "minLength": 1, "maxLength": 100},
-        "practice": {"type": "boolean"},
+        "practice": FLAG,
     },
     "required": ["value"],
     "additionalProperties": False,
@@ -60,7 +61,7 @@ GOLD_REQUEST: dict[str, Any] = {
     "properties": {
         **_KNOWN["properties"],
         "value": {**_KNOWN["properties"]["value"], "description": "null takes back what was said"},
-        "practice": {"type": "boolean", "description": "for the practice queue alone"},
+        "practice": {**FLAG, "description": "for the practice queue alone"},
         "gold": {**GOLD_BULK["properties"]["gold"], "description": "several such objects instead of one"},
     },
     "additionalProperties": False,

@@ -105,15 +105,6 @@ def open_checked(sha256: str) -> BinaryIO:
     return file
 
 
-def read(sha256: str) -> bytes:
-    """The stored bytes; raises ArtifactDamaged when they do not have that hash."""
-    with open_checked(sha256) as file:
-        content = file.read()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ArtifactDamaged
-    return content
-
-
 def offer(name: str, target: str) -> None:
     """Let the child call a function of another app, ``"module:function"``; for that app's `AppConfig.ready`.
 

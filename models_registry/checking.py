@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from models_registry import artifacts, ledger
+from models_registry import artifacts, ledger, sql
 from models_registry.models import ModelVersion, ReferenceProfile
 
 ACTOR = "worker"
@@ -90,12 +90,9 @@ def _write_down(inspected: ModelVersion, found: dict[str, Any], reason: str) -> 
 def _sole_worker(version_id: int) -> Iterator[bool]:
     """Whether this is the only worker at the version; the lock goes with the connection if the worker dies."""
     key = [_LOCK, version_id % 2**31]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
-        alone = bool(cursor.fetchone()[0])
+    [(alone,)] = sql.rows("SELECT pg_try_advisory_lock(%s, %s)", key)
     try:
         yield alone
     finally:
         if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+            sql.change("SELECT pg_advisory_unlock(%s, %s)", key)

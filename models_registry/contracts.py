@@ -158,18 +158,13 @@ _JSON_TYPES = {
 }
 
 
-def violations(contract: dict[str, Any], record: Any, prefix: str = "/features") -> list[Fault]:
-    """Every way in which a record breaks the contract, each with the pointer of its feature.
+def checker(contract: dict[str, Any]) -> Callable[[Any, str], list[Fault]]:
+    """A function of record and prefix that tells every way in which a record breaks the contract.
 
-    >>> contract = {"features": [{"name": "age", "dtype": "int", "max": 130}]}
-    >>> [(f.pointer, f.code) for f in violations(contract, {"age": 131, "Age": 4})]
+    >>> check = checker({"features": [{"name": "age", "dtype": "int", "max": 130}]})
+    >>> [(f.pointer, f.code) for f in check({"age": 131, "Age": 4}, "/features")]
     [('/features/age', 'out_of_range'), ('/features/Age', 'unknown_field')]
     """
-    return checker(contract)(record, prefix)
-
-
-def checker(contract: dict[str, Any]) -> Callable[[Any, str], list[Fault]]:
-    """``violations`` of one contract as a function of record and prefix, for whoever checks many records."""
     validator, times = _validator(msgspec.json.encode(contract, order="sorted"))
 
     def check(record: Any, prefix: str = "/features") -> list[Fault]:

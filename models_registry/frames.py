@@ -80,13 +80,8 @@ def as_class(value: Any, classes: Iterable[str]) -> str | None:
     return next((text for text in (str(value), as_text(value)) if text in known), None)
 
 
-def matrix(rows: Sequence[Mapping[str, Any]], contract: Mapping[str, Any]) -> Any:
-    """The records as an array (rows, features): float64 where every feature is a number or flag, else object."""
-    return as_matrix(frame(rows, contract))
-
-
 def as_matrix(table: Any) -> Any:
-    """A frame's values as an array, see `matrix`."""
+    """A frame's values as an array (rows, features): float64 where every feature is a number or flag, else object."""
     if all(kind.kind in "biuf" for kind in table.dtypes):
         return table.to_numpy(dtype=np.float64)
     return table.to_numpy(dtype=object)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import connection
 from django.db.models import Model
 
+from models_registry import sql
+
 # Tables below so many pages of 8 kB are quick to read in whatever way.
 FEWEST_PAGES = 3
 # Rows changed since it was last counted, over those counted: beyond that it is another table.
@@ -31,9 +33,8 @@ def count_unknown(*models: type[Model]) -> list[str]:
     A table that somebody else counts at the same moment is left to them.
     """
     tables = [connection.ops.quote_name(model._meta.db_table) for model in models]
-    with connection.cursor() as cursor:
-        cursor.execute(_UNKNOWN, {"tables": tables, "pages": FEWEST_PAGES, "changed": CHANGED})
-        unknown = [str(name) for (name,) in cursor.fetchall()]
-        for name in unknown:
-            cursor.execute(f"ANALYZE (SKIP_LOCKED) {name}")
+    found = sql.rows(_UNKNOWN, {"tables": tables, "pages": FEWEST_PAGES, "changed": CHANGED})
+    unknown = [str(name) for (name,) in found]
+    for name in unknown:
+        sql.change(f"ANALYZE (SKIP_LOCKED) {name}")
     return unknown

@@ -7,27 +7,32 @@ from typing import Any
 from models_registry.contracts import CONTRACT
 from models_registry.declarations import DEFINITION, MODEL
 from models_registry.models import (
+    GateResult,
     LabelDefinition,
     ModelVersion,
     Promotion,
     RegisteredModel,
     WebhookEndpoint,
 )
+from models_registry.shapes import (
+    FLAG,
+    NAME,
+    NUMBER_OR_NULL,
+    OBJECT,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    TIME_OR_NULL,
+    WHOLE,
+    document,
+)
 from models_registry.webhooks import EVENTS
 
 __all__ = ["CONTRACT", "DEFINITION", "MODEL"]
 
-_TEXT = {"type": "string"}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-_TIME = {"type": "string", "format": "date-time"}
-_TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
-_WHOLE = {"type": "integer"}
-_FLAG = {"type": "boolean"}
-_OBJECT = {"type": "object"}
-
 VERSION: dict[str, Any] = {
     "type": "object",
-    "properties": {"version": {"type": "string", "minLength": 1, "maxLength": 100}, "contract": CONTRACT},
+    "properties": {"version": NAME, "contract": CONTRACT},
     "required": ["version", "contract"],
     "additionalProperties": False,
 }
@@ -51,7 +56,7 @@ VERSION_UPLOAD: dict[str, Any] = {
 PROMOTION: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "version": {"type": "string", "minLength": 1, "maxLength": 100},
+        "version": NAME,
         "reason": {"type": "string", "maxLength": 2000, "pattern": r"\S"},
     },
     "required": ["version", "reason"],
@@ -69,101 +74,70 @@ WEBHOOK: dict[str, Any] = {
 }
 
 _OUTCOMES = MODEL["properties"]["outcomes"]["properties"]
-MODEL_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
+MODEL_ANSWER = document(
+    **{
         **MODEL["properties"],
-        "positive_class": _TEXT_OR_NULL,
+        "positive_class": TEXT_OR_NULL,
         "costs": {**MODEL["properties"]["costs"], "type": ["object", "null"]},
-        "review_cost": {"type": ["number", "null"]},
-        "outcomes": {
-            "type": "object",
-            "properties": {**_OUTCOMES, "horizon_days": {"type": ["number", "null"]}},
-        },
-        "champion": {**_TEXT_OR_NULL, "description": "the version that serves"},
-        "simulated": {"type": "boolean", "description": "its traffic is generated and its truth known"},
-        "created_at": _TIME,
-    },
-}
-GATE_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "gate": _TEXT,
-        "verdict": {"enum": ["passed", "failed", "insufficient_data"]},
-        "blocking": _FLAG,
-        "reason": _TEXT,
-        "evidence": _OBJECT,
-    },
-}
-VERSION_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "version": _TEXT,
-        "model": _TEXT,
-        "state": {"enum": ["checking", "ready", "rejected"]},
-        "state_reason": {"type": "string", "description": "why it was rejected"},
-        "contract": CONTRACT,
-        "contract_number": _WHOLE,
-        "artifact_sha256": _TEXT_OR_NULL,
-        "reference_sha256": _TEXT_OR_NULL,
-        "held_out": {"type": "boolean", "description": "the model did not train on the reference rows"},
-        "snapshot_sha256": {**_TEXT_OR_NULL, "description": "what it was retrained on"},
-        "parent": {**_TEXT_OR_NULL, "description": "the version it was retrained from"},
-        "origin": {"enum": ["registered", "retrained"]},
-        "is_champion": _FLAG,
-        "environment": {"type": "object", "description": "library versions found in the file"},
-        "gates": {"type": "array", "items": GATE_ANSWER, "description": "the newest result of each"},
-        "created_at": _TIME,
-        "checked_at": _TIME_OR_NULL,
-    },
-}
-CHAMPION_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "version": _TEXT,
-        "contract": CONTRACT,
-        "artifact_sha256": _TEXT_OR_NULL,
-        "promoted_at": _TIME_OR_NULL,
-    },
-}
-DEFINITION_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {"number": _WHOLE, **DEFINITION["properties"], "created_at": _TIME},
-}
-PROMOTION_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "id": _TEXT,
-        "model": _TEXT,
-        "version": _TEXT,
-        "previous": _TEXT_OR_NULL,
-        "kind": {"enum": ["activation", "promotion", "rollback"]},
-        "reason": _TEXT,
-        "actor": _TEXT,
-        "at": _TIME,
-    },
-}
-ACTIVATION_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {"model": _TEXT, "kind": _TEXT, **CHAMPION_ANSWER["properties"]},
-}
-WEBHOOK_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "id": _TEXT,
-        "url": _TEXT,
-        "events": {"type": "array", "items": {"enum": list(EVENTS)}},
-        "model": _TEXT_OR_NULL,
-        "created_at": _TIME,
-        "secret": {"type": "string", "description": "signs the messages; in the answer to POST only"},
-    },
-}
-
-
-def page_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a cursor page of such results."""
-    links = {"next": _TEXT_OR_NULL, "previous": _TEXT_OR_NULL}
-    return {"type": "object", "properties": {"results": {"type": "array", "items": schema}, **links}}
+        "review_cost": NUMBER_OR_NULL,
+        "outcomes": document(**{**_OUTCOMES, "horizon_days": NUMBER_OR_NULL}),
+        "champion": {**TEXT_OR_NULL, "description": "the version that serves"},
+        "simulated": {**FLAG, "description": "its traffic is generated and its truth known"},
+        "created_at": TIME,
+    }
+)
+GATE_ANSWER = document(
+    gate=TEXT,
+    verdict={"enum": GateResult.Verdict.values},
+    blocking=FLAG,
+    reason=TEXT,
+    evidence=OBJECT,
+)
+VERSION_ANSWER = document(
+    version=TEXT,
+    model=TEXT,
+    state={"enum": ModelVersion.State.values},
+    state_reason={**TEXT, "description": "why it was rejected"},
+    contract=CONTRACT,
+    contract_number=WHOLE,
+    artifact_sha256=TEXT_OR_NULL,
+    reference_sha256=TEXT_OR_NULL,
+    held_out={**FLAG, "description": "the model did not train on the reference rows"},
+    snapshot_sha256={**TEXT_OR_NULL, "description": "what it was retrained on"},
+    parent={**TEXT_OR_NULL, "description": "the version it was retrained from"},
+    origin={"enum": ModelVersion.Origin.values},
+    is_champion=FLAG,
+    environment={**OBJECT, "description": "library versions found in the file"},
+    gates={"type": "array", "items": GATE_ANSWER, "description": "the newest result of each"},
+    created_at=TIME,
+    checked_at=TIME_OR_NULL,
+)
+CHAMPION_ANSWER = document(
+    version=TEXT,
+    contract=CONTRACT,
+    artifact_sha256=TEXT_OR_NULL,
+    promoted_at=TIME_OR_NULL,
+)
+DEFINITION_ANSWER = document(number=WHOLE, **DEFINITION["properties"], created_at=TIME)
+PROMOTION_ANSWER = document(
+    id=TEXT,
+    model=TEXT,
+    version=TEXT,
+    previous=TEXT_OR_NULL,
+    kind={"enum": Promotion.Kind.values},
+    reason=TEXT,
+    actor=TEXT,
+    at=TIME,
+)
+ACTIVATION_ANSWER = document(model=TEXT, kind=TEXT, **CHAMPION_ANSWER["properties"])
+WEBHOOK_ANSWER = document(
+    id=TEXT,
+    url=TEXT,
+    events={"type": "array", "items": {"enum": list(EVENTS)}},
+    model=TEXT_OR_NULL,
+    created_at=TIME,
+    secret={**TEXT, "description": "signs the messages; in the answer to POST only"},
+)
 
 
 def model_body(model: RegisteredModel) -> dict[str, Any]:

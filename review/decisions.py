@@ -14,9 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from models_registry import access
+from models_registry import access, sql
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, Person, RegisteredModel
@@ -115,9 +115,7 @@ def _close(lease: Lease, holder: str, abstain: bool) -> int:
     state = QueueItem.State.OPEN if abstain else QueueItem.State.DECIDED
     prediction: int = lease.item.prediction_id
     values: dict[str, Any] = {"token": lease.token, "holder": holder, "state": state, "prediction": prediction}
-    with connection.cursor() as cursor:
-        cursor.execute(leases.CLOSE, values)
-        return int(cursor.rowcount)
+    return sql.change(leases.CLOSE, values)
 
 
 def _write(

@@ -24,11 +24,8 @@ def escalate(*, token: UUID, principal: Principal, note: str = "") -> Lease:
     ``highest_tier`` for what waits for a lead already, ``no_lead`` where every lead has answered the case or holds
     another place of it, else what ``leases.refusal`` says.
     """
-    lease = leases.find(token)
-    if lease is None:
-        raise leases.refusal(token, principal.pseudonym)
+    lease = leases.of_reviewer(token, principal)
     item = lease.item
-    principal.require("review", item.model)
     if lease.ending == Lease.Ending.ESCALATED and lease.holder == principal.pseudonym:
         return lease
     if item.tier and item.lease_token == token:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from models_registry import sql
 from models_registry.errors import Conflict, Fault, Forbidden, Invalid
 from review import leases, sensitive, sightings
 from review.models import CaseView, Lease, Mode, Prediction, QueueItem
@@ -33,27 +34,22 @@ def first_answer(*, token: UUID, principal: Principal, label: str) -> Lease:
     The first answer stays: another label raises Conflict ``first_answer_given``, a lease of another mode
     ``mode_conflict``, one that is over what ``leases.refusal`` says. Invalid for what is no class of the model.
     """
-    lease = _lease(token, principal)
+    lease = leases.of_reviewer(token, principal)
     classes = lease.item.model.classes
     if label not in classes:
         fault = Fault("/label", "not_allowed", f"choose one of {', '.join(classes)}")
         raise Invalid("a first answer is one of the model's classes", errors=[fault])
     if not _change(leases.FIRST_ANSWER, lease, principal, label=label):
         raise _refusal(token, principal, wanted=Mode.BLIND_FIRST)
-    return _lease(token, principal)
+    return leases.of_reviewer(token, principal)
 
 
 def reveal(*, token: UUID, principal: Principal) -> Lease:
     """Show the model to the holder who asks for it. Conflict ``mode_conflict`` where the mode has no such way."""
-    lease = _lease(token, principal)
+    lease = leases.of_reviewer(token, principal)
     if not _change(leases.REVEAL, lease, principal):
         raise _refusal(token, principal, wanted=Mode.ON_REQUEST)
-    return _lease(token, principal)
-
-
-def note_model_shown(*, prediction: int, viewer: str, where: str = CaseView.Where.REVIEW) -> None:
-    """Record that the model's answer goes out beside any lease, as on the screen after an answer."""
-    sightings.write([prediction], viewer=viewer, whats=[CaseView.What.MODEL], where=where, once=True)
+    return leases.of_reviewer(token, principal)
 
 
 def reveal_feature(*, prediction: Prediction, principal: Principal, feature: str, where: str) -> Any:
@@ -84,19 +80,9 @@ def may_reveal(prediction: Prediction, principal: Principal) -> bool:
     return "review" in abilities and held.exists()
 
 
-def _lease(token: UUID, principal: Principal) -> Lease:
-    lease = leases.find(token)
-    if lease is None:
-        raise leases.refusal(token, principal.pseudonym)
-    principal.require("review", lease.item.model)
-    return lease
-
-
 def _change(statement: str, lease: Lease, principal: Principal, **values: Any) -> int:
     values |= {"token": lease.token, "holder": principal.pseudonym, "prediction": lease.item.prediction_id}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return int(cursor.rowcount)
+    return sql.change(statement, values)
 
 
 def _refusal(token: UUID, principal: Principal, *, wanted: str) -> Conflict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from models_registry.numbers import whole
 from review import policy_fields
 from review.models import MOST_DECISIONS, Mode
 from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
@@ -51,9 +52,9 @@ class AnswerForm(forms.Form):
             return self.prediction.predicted
         if given == OTHER and len(classes) == 2:
             return next(str(label) for label in classes if label != self.prediction.predicted)
-        place = given.removeprefix(LABEL)
-        if given.startswith(LABEL) and place.isdecimal() and len(place) < 5 and int(place) < len(classes):
-            return str(classes[int(place)])
+        place = whole(given.removeprefix(LABEL), below=len(classes)) if given.startswith(LABEL) else None
+        if place is not None:
+            return str(classes[place])
         raise forms.ValidationError(_("Choose one of the labels, or say that you can’t tell."))
 
     def arguments(self) -> dict[str, Any]:

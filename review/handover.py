@@ -25,11 +25,8 @@ def hand_over(*, token: UUID, principal: access.Principal, to: str, note: str = 
     Raises Invalid ``/to`` for whoever may not answer it: no active reviewer of the model, oneself, somebody who has
     answered the prediction or holds another slot of it. Conflict as ``leases.refusal`` says; safe to repeat.
     """
-    lease = leases.find(token)
-    if lease is None:
-        raise leases.refusal(token, principal.pseudonym)
+    lease = leases.of_reviewer(token, principal)
     item = lease.item
-    principal.require("review", item.model)
     if lease.ending == Lease.Ending.HANDED_OVER and lease.holder == principal.pseudonym:
         return lease
     if lease.holder != principal.pseudonym or item.lease_token != token:

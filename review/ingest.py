@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from models_registry import contracts
+from models_registry import contracts, sql
 from models_registry.errors import Conflict, ContractViolation, Fault, Invalid, ReviewHubError, Unprocessable
 from models_registry.models import ModelVersion, RegisteredModel
 from models_registry.schemas import instant, pointer
@@ -299,14 +299,12 @@ def _insert(rows: list[dict[str, Any]]) -> dict[tuple[int, str], Accepted]:
         return {}
     by_key = {(row["model_id"], row["external_id"]): row for row in rows}
     fresh = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [_encode(rows).decode()])
-        for model_id, external_id, pk, occurred_at, received_at in cursor.fetchall():
-            row = by_key[model_id, external_id]
-            columns = {name: row[name] for name in row.keys() - _KEPT}
-            columns |= {"status": "received", "occurred_at": occurred_at, "received_at": received_at}
-            version = _terms(row["version_id"]).version.version
-            fresh[model_id, external_id] = Accepted(pk, external_id, version, "received", False, columns)
+    for model_id, external_id, pk, occurred_at, received_at in sql.rows(_INSERT, [_encode(rows).decode()]):
+        row = by_key[model_id, external_id]
+        columns = {name: row[name] for name in row.keys() - _KEPT}
+        columns |= {"status": "received", "occurred_at": occurred_at, "received_at": received_at}
+        version = _terms(row["version_id"]).version.version
+        fresh[model_id, external_id] = Accepted(pk, external_id, version, "received", False, columns)
     return fresh
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from models_registry import sql
 from models_registry.errors import Conflict
 from review import answers, decisions, leases, queue
 from review.models import Mode, Prediction, QueueItem, ReviewDecision
@@ -146,8 +147,7 @@ def _again(
 
 def _inherit(again: Lease, former: Lease, *, fresh: bool) -> None:
     """Have the later lease tell all that its holder had been shown by then, under the former one and since."""
-    with connection.cursor() as cursor:
-        cursor.execute(INHERIT, {"token": again.token, "former": former.token, "fresh": fresh})
+    sql.change(INHERIT, {"token": again.token, "former": former.token, "fresh": fresh})
     again.refresh_from_db()
 
 

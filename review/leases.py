@@ -5,16 +5,19 @@ Each statement changes a row only while the lease is live, and counts the lease 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F
 
+from models_registry import sql
 from models_registry.errors import Conflict
 from models_registry.models import DatabaseNow, LabelDefinition
 from review.claims import LENGTH
 from review.models import Lease, QueueItem
+
+if TYPE_CHECKING:
+    from models_registry.access import Principal
 
 # The row is locked first and the clock read after: an UPDATE that has to wait for a lock evaluates its
 # WHERE before the wait, and would find a lease alive that ended meanwhile.
@@ -171,16 +174,23 @@ def pass_on(
 ) -> None:
     """End the lease; its item is for that tier, or for one colleague for so many seconds. Conflict as ``refusal``."""
     values: dict[str, Any] = {"token": token, "holder": holder, "ending": ending, "reason": "", "tier": tier, "to": to}
-    with connection.cursor() as cursor:
-        cursor.execute(_PASS_ON, {**values, "seconds": seconds})
-        if not cursor.rowcount:
-            raise refusal(token, holder)
+    if not sql.change(_PASS_ON, {**values, "seconds": seconds}):
+        raise refusal(token, holder)
 
 
 def find(token: UUID) -> Lease | None:
     """The lease of that token with its item, queue, model and prediction, current or past."""
     related = ("item__queue", "item__model", "item__prediction")
     return Lease.objects.select_related(*related).filter(token=token).first()
+
+
+def of_reviewer(token: UUID, principal: Principal) -> Lease:
+    """The lease of that token, for who may review its model; raises what ``refusal`` says where there is none."""
+    lease = find(token)
+    if lease is None:
+        raise refusal(token, principal.pseudonym)
+    principal.require("review", lease.item.model)
+    return lease
 
 
 def seconds_left(token: UUID) -> float:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Prefetch, Q
 
+from models_registry import sql
 from models_registry.errors import Conflict
 from models_registry.ledger import record
 from models_registry.models import DatabaseNow, LabelDefinition, RegisteredModel
@@ -74,7 +75,7 @@ def claim(
         turn: dict[int, int] = {}
         for number, statement in enumerate(_statements(values, escalated=escalated)):
             if len(shown) < count:
-                taken = _take(statement, {**values, "count": count - len(shown)})
+                taken = dict(sql.rows(statement, {**values, "count": count - len(shown)}))
                 shown, turn = shown | taken, turn | dict.fromkeys(taken, number)
         items = loaded(list(shown), queue)
         claimed = sorted(items, key=lambda i: (turn[i.pk], -i.priority, i.enqueued_at, i.pk))
@@ -91,7 +92,7 @@ def open_case(*, token: UUID, holder: str, long: bool = False) -> Lease:
     Safe to repeat, without more time; Conflict says why not.
     """
     values = {**claims.terms(), "token": token, "holder": holder, "long": long}
-    if not _change(leases.OPEN, values):
+    if not sql.change(leases.OPEN, values):
         opened = Lease.objects.filter(token=token, holder=holder, reserved=False, item__lease_token=token)
         if not opened.filter(item__lease_expires_at__gt=DatabaseNow()).exists():
             raise leases.refusal(token, holder)
@@ -102,7 +103,7 @@ def renew(*, token: UUID, holder: str, long: bool = False) -> Lease:
     """Give a live lease its full time again, at most LEASE_RENEWALS times; Conflict says why not."""
     limit = settings.REVIEWHUB["LEASE_RENEWALS"]
     values = {**claims.terms(), "token": token, "holder": holder, "limit": limit, "long": long}
-    if not _change(leases.RENEW, values):
+    if not sql.change(leases.RENEW, values):
         lease = leases.find(token)
         if lease is not None and lease.holder == holder and lease.ending is None and lease.renewals >= limit:
             raise Conflict("this lease was renewed as often as it can be; decide, or release it", code="lease_limit")
@@ -113,7 +114,7 @@ def renew(*, token: UUID, holder: str, long: bool = False) -> Lease:
 def release(*, token: UUID, holder: str, reason: str = "") -> Lease:
     """Give an item back undecided. It goes to others first; safe to repeat."""
     reason = reason[:LONGEST_REASON]
-    released = _change(leases.RELEASE, {"token": token, "holder": holder, "reason": reason})
+    released = sql.change(leases.RELEASE, {"token": token, "holder": holder, "reason": reason})
     lease = leases.find(token)
     if lease is not None and (released or (lease.ending == Lease.Ending.RELEASED and lease.holder == holder)):
         return lease
@@ -126,13 +127,13 @@ def release_all(*, holder: str, models: Iterable[RegisteredModel], reason: str) 
     What was handed over to them is everybody's again.
     """
     values = {"holder": holder, "models": [model.pk for model in models], "reason": reason[:LONGEST_REASON]}
-    return _change(leases.RELEASE_ALL, values)
+    return sql.change(leases.RELEASE_ALL, values)
 
 
 def release_many(*, tokens: Iterable[UUID], holder: str, reason: str = "") -> int:
     """Give back those of these leases that are live and the holder's, as when a page is left; returns how many."""
     values = {"holder": holder, "tokens": list(tokens), "reason": reason[:LONGEST_REASON]}
-    return _change(leases.RELEASE_MANY, values)
+    return sql.change(leases.RELEASE_MANY, values)
 
 
 def note_explanation_shown(*, token: UUID, holder: str) -> None:
@@ -217,23 +218,9 @@ def _statements(values: dict[str, Any], *, escalated: bool) -> list[str]:
     """The statements of a claim, in the order of their turns."""
     if values["item"] is not None:
         return [claims.NAMED]
-    with connection.cursor() as cursor:
-        cursor.execute(claims.ANY_HANDED, values)
-        handed = cursor.fetchone() == (True,)
+    handed = sql.rows(claims.ANY_HANDED, values) == [(True,)]
     first = [claims.HANDED] * handed + [claims.ESCALATED] * escalated
     return [*first, claims.FRESH, claims.SKIPPED]
-
-
-def _take(statement: str, values: dict[str, Any]) -> dict[int, bool]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return dict(cursor.fetchall())
-
-
-def _change(statement: str, values: dict[str, Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return int(cursor.rowcount)
 
 
 def loaded(ids: list[int], queue: ReviewQueue) -> list[QueueItem]:

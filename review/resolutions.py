@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from models_registry import webhooks
+from models_registry import sql, webhooks
 from models_registry.models import DatabaseNow, RegisteredModel, WebhookEndpoint
 from review.models import Prediction, QueueItem, Resolution, ReviewDecision, RoutingDecision
 
@@ -94,9 +94,7 @@ def resolve_many(drafts: Sequence[Draft]) -> list[tuple[int, datetime]]:
         listening = WebhookEndpoint.objects.filter(disabled_at__isnull=True).exists()
         models = RegisteredModel.objects.in_bulk({draft.model_id for draft in drafts}) if listening else {}
         lock_feed()
-        with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [msgspec.json.encode(drafts).decode()])
-            written: list[tuple[int, datetime]] = sorted(cursor.fetchall())
+        written: list[tuple[int, datetime]] = sorted(sql.rows(_INSERT, [msgspec.json.encode(drafts).decode()]))
         if listening:
             webhooks.announce_many(
                 [
@@ -171,8 +169,7 @@ def feed(*, models: QuerySet[RegisteredModel], after: int = 0) -> QuerySet[Resol
 
 def lock_feed() -> None:
     """Wait for the turn to take ids of the feed; the turn ends with the transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
+    sql.change("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
 
 
 def _announcement(model: RegisteredModel, draft: Draft, pk: int, at: datetime) -> webhooks.Announcement:

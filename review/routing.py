@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
+from models_registry import sql
 from review import policies, policy_facts, resolutions, shadows
 from review.models import Prediction, RoutingDecision
 from review.terms import Terms, draws_of, terms_of
@@ -162,8 +163,7 @@ def _store(rows: Sequence[Row], chosen: Sequence[tuple[policies.Choice, float]],
     decided = [
         _decision(row, choice, guess, terms[row["model_id"]]) for row, (choice, guess) in zip(rows, chosen, strict=True)
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, [msgspec.json.encode(decided).decode()])
+    sql.change(_STORE, [msgspec.json.encode(decided).decode()])
     # Last: from here until commit no other worker can write a resolution.
     resolutions.resolve_many(
         [

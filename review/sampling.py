@@ -100,7 +100,7 @@ def probability(fit: Fit, guess: Floats) -> Floats:
     return np.full(guess.shape, fit.level)
 
 
-def unfitted(kind: str, *, budget: float = 0.0, epsilon: float = 0.0) -> Fit:
+def unfitted(kind: str, *, budget: float) -> Fit:
     """The sampler before there is any past to solve it on: uniform review at the budget."""
     if kind == "none":
         return Fit("none")
@@ -131,7 +131,7 @@ def fit(
     0.4
     """
     if kind == "none" or guess.size == 0:
-        return unfitted(kind, budget=budget, epsilon=epsilon)
+        return unfitted(kind, budget=budget)
     share = np.full(guess.size, 1.0 / guess.size) if weight is None else weight / weight.sum()
     level = _solve(lambda p: np.maximum(least, p), share, budget, 1.0)
     if kind == "active":

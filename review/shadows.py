@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, F, Q
 
+from models_registry import sql
 from review import policies, policy_facts, sampling
 from review.models import PolicyVersion, ShadowDecision
 from review.policies import Floats
@@ -112,6 +113,5 @@ def _watch(
         {"prediction_id": row["id"], "policy_id": shadow.pk, **dict(zip(names, values, strict=True))}
         for row, *values in cells
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, [msgspec.json.encode(stored).decode()])
+    sql.change(_STORE, [msgspec.json.encode(stored).decode()])
     return len(stored)

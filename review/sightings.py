@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
 from django.db.models import Min
 
+from models_registry import sql
 from review.models import CaseView, Lease
 from review.veil import Veil, reviewed_models, veils
 
@@ -80,9 +80,7 @@ def write(
     if not predictions or not named:
         return 0
     values: dict[str, Any] = {"predictions": list(predictions), "viewer": viewer, "whats": named, "where": str(where)}
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE, {**values, "detail": detail, "once": once})
-        return int(cursor.rowcount)
+    return sql.change(_WRITE, {**values, "detail": detail, "once": once})
 
 
 def first_of_model(prediction: int, viewers: Collection[str]) -> datetime | None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
-from django.db import connection
 
+from models_registry import sql
 from models_registry.models import RegisteredModel
 from review import capacity, policies, policy_facts, samplers, sampling
 from review.models import Override, PolicyVersion, ReviewQueue, RoutingControl, SamplerFit
@@ -170,7 +170,5 @@ def _own_queue(model: RegisteredModel) -> int:
 
 
 def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
+    [(now,)] = sql.rows("SELECT clock_timestamp()")
+    return cast("datetime", now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import connection
+from models_registry import sql
 
 EXAMPLES = 5
 
@@ -218,9 +218,7 @@ INVARIANTS = [
 def check(invariant: Invariant) -> Verdict:
     """Run one invariant's query: a single SELECT, so it sees one snapshot of all tables."""
     counted = f"SELECT count(*), (array_agg(what))[1:{EXAMPLES}] FROM ({invariant.query}) AS breaches(what)"  # noqa: S608  the queries are constants of this module
-    with connection.cursor() as cursor:
-        cursor.execute(counted)
-        broken, examples = cursor.fetchone()
+    [(broken, examples)] = sql.rows(counted)
     return Verdict(invariant, broken, list(examples or []))
 
 

@@ -177,4 +177,3 @@ GROUPS = (
         ("unavailable", "503", "Try again later."),
     ),
 )
-CODES = {meaning.code: meaning for group in GROUPS for meaning in group.meanings}

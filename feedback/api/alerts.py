@@ -10,11 +10,10 @@ from rest_framework.views import APIView
 
 from feedback import alerts
 from feedback.api.bodies import ALERT_ANSWER, ALERTS
-from feedback.api.numbers import number
 from feedback.models import Alert
 from feedback.serializers import alert_body
 from models_registry import access
-from models_registry.api.base import caller, known_parameters, listing, no_body
+from models_registry.api.base import caller, known_parameters, listing, no_body, number
 from models_registry.errors import Fault, Invalid, NotFound
 
 if TYPE_CHECKING:

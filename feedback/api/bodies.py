@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from feedback.estimators import State
-from models_registry.serializers import GATE_ANSWER, page_of
+from feedback.models import Label
+from models_registry.serializers import GATE_ANSWER
+from models_registry.shapes import (
+    FLAG,
+    NUMBER,
+    NUMBER_OR_NULL,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    TIME_OR_NULL,
+    WHOLE,
+    by_name,
+    document,
+    page_of,
+)
 from review import previews
 from review.api import bodies
-from review.api.bodies import NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, WHOLE, document
-
-_FLAG = {"type": "boolean"}
-_NUMBER = {"type": "number"}
-
-
-def by_name(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object with one such value per name."""
-    return {"type": "object", "additionalProperties": schema}
-
 
 LABEL = document(
     id=TEXT,
     label=TEXT,
-    source={"enum": ["review", "outcome"]},
-    selection={"enum": ["draw", "outcome", "manual", "appeal", "gold"]},
+    source={"enum": Label.Source.values},
+    selection={"enum": Label.Selection.values},
     propensity=NUMBER_OR_NULL,
     definition=WHOLE,
     observed_at=TIME,
@@ -38,8 +40,8 @@ OUTCOME_ANSWER = document(
     prediction=TEXT,
     value=TEXT,
     observed_at=TIME,
-    before_prediction={**_FLAG, "description": "earlier than the prediction: kept, and in no delay curve"},
-    replayed={**_FLAG, "description": "the same report had come before"},
+    before_prediction={**FLAG, "description": "earlier than the prediction: kept, and in no delay curve"},
+    replayed={**FLAG, "description": "the same report had come before"},
 )
 OUTCOMES_ANSWER = document(accepted=WHOLE, replayed=WHOLE, results={"type": "array", "items": OUTCOME_ANSWER})
 GOLD_TRUTH = document(
@@ -47,7 +49,7 @@ GOLD_TRUTH = document(
     external_id=TEXT,
     suggestion={**TEXT, "description": "what the model answered"},
     value={**TEXT_OR_NULL, "description": "what is true; null where nothing is known any more"},
-    practice={**_FLAG, "description": "for the practice queue alone"},
+    practice={**FLAG, "description": "for the practice queue alone"},
     set_by=TEXT_OR_NULL,
     set_at=TIME_OR_NULL,
     asked={**WHOLE, "description": "gold items of it so far, those taken back apart"},
@@ -77,7 +79,7 @@ _COMPARED = {
 }
 _HALF_WIDTH = document(week=NUMBER_OR_NULL, rows=NUMBER_OR_NULL, of={**WHOLE, "description": "how many rows"})
 _SIDE = document(**_COMPARED, half_width={**_HALF_WIDTH, "description": "planned, of the interval of live accuracy"})
-_POINT = document(automatic=_NUMBER, error=_SHARE)
+_POINT = document(automatic=NUMBER, error=_SHARE)
 PREVIEW_ANSWER = document(
     predictions={**WHOLE, "description": "how many were replayed"},
     **_SHARES,
@@ -91,7 +93,7 @@ PREVIEW_ANSWER = document(
         **{"from": TIME_OR_NULL, "to": TIME_OR_NULL},
         per_day={**NUMBER_OR_NULL, "description": "predictions a day; null for less than an hour of them"},
         labels=WHOLE,
-        measured={**_FLAG, "description": "labels carry the errors; else they are the model's own word"},
+        measured={**FLAG, "description": "labels carry the errors; else they are the model's own word"},
         seconds_per_review=NUMBER_OR_NULL,
         reviews_timed=WHOLE,
     ),
@@ -100,16 +102,16 @@ PREVIEW_ANSWER = document(
         live={**_SIDE, "type": ["object", "null"]},
         difference={**document(**_COMPARED), "type": ["object", "null"]},
     ),
-    curve={"type": "array", "items": document(threshold=_NUMBER, automatic=_NUMBER, error=_SHARE)},
+    curve={"type": "array", "items": document(threshold=NUMBER, automatic=NUMBER, error=_SHARE)},
     points=document(new=_POINT, live={**_POINT, "type": ["object", "null"]}),
-    recall={"type": "array", "items": document(budget=_NUMBER, share=_SHARE)},
+    recall={"type": "array", "items": document(budget=NUMBER, share=_SHARE)},
     budget={
-        **document(half_width=_NUMBER, budget=NUMBER_OR_NULL),
+        **document(half_width=NUMBER, budget=NUMBER_OR_NULL),
         "type": ["object", "null"],
         "description": "what buys the half width that was asked for",
     },
     proposal={
-        **document(risk=NUMBER_OR_NULL, confidence=NUMBER_OR_NULL, saved=_NUMBER, reviewed=_NUMBER),
+        **document(risk=NUMBER_OR_NULL, confidence=NUMBER_OR_NULL, saved=NUMBER, reviewed=NUMBER),
         "type": ["object", "null"],
         "description": "the threshold of declared prices, by the scores' word; `saved` per 1,000 decisions",
     },
@@ -124,17 +126,17 @@ _KNOWN = document(
     low={**NUMBER_OR_NULL, "description": "95 % interval"},
     high=NUMBER_OR_NULL,
     state={"enum": [str(state) for state in State]},
-    unsupported={**_NUMBER, "description": "share of the predictions that it needs and nothing could tell of"},
+    unsupported={**NUMBER, "description": "share of the predictions that it needs and nothing could tell of"},
 )
 COUNTERFACTUAL_ANSWER = document(
     answers={
         **document(
-            threshold=_NUMBER,
+            threshold=NUMBER,
             positive=TEXT,
             predictions={**WHOLE, "description": "the newest, 100,000 at most"},
             labels=WHOLE,
             changed={**WHOLE, "description": "how many would have been answered otherwise"},
-            unsupported={**_NUMBER, "description": "share of the predictions whose propensity is 0"},
+            unsupported={**NUMBER, "description": "share of the predictions whose propensity is 0"},
             metrics=by_name(document(candidate=_KNOWN, live=_KNOWN, difference=_KNOWN)),
         ),
         "type": ["object", "null"],
@@ -148,8 +150,8 @@ COUNTERFACTUAL_ANSWER = document(
             outcomes={**WHOLE, "description": "of those that proceeded"},
             shares=by_name(
                 document(
-                    unsupported={**_NUMBER, "description": "share of the predictions that could not have proceeded"},
-                    effective_n=_NUMBER,
+                    unsupported={**NUMBER, "description": "share of the predictions that could not have proceeded"},
+                    effective_n=NUMBER,
                     observed={**_KNOWN, "description": "of those that did proceed"},
                     **dict.fromkeys(("ips", "self_normalised", "doubly_robust"), _KNOWN),
                 )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from feedback.api.bodies import by_name
 from feedback.estimators import METRICS, State
 from feedback.estimators.questions import HEADLINES
-from review.api.bodies import NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, WHOLE, document
+from models_registry.shapes import (
+    FLAG,
+    NUMBER,
+    NUMBER_OR_NULL,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    TIME_OR_NULL,
+    WHOLE,
+    by_name,
+    document,
+)
 
-_FLAG = {"type": "boolean"}
-_NUMBER = {"type": "number"}
 _TIMES = document(
     **{"from": TIME_OR_NULL, "to": TIME},
     holds_until={**TIME, "description": "figures are of predictions made before; younger ones have too few labels yet"},
@@ -18,7 +26,7 @@ _FIGURE = document(
     estimate=NUMBER_OR_NULL,
     low={**NUMBER_OR_NULL, "description": "95 % interval, for one look"},
     high=NUMBER_OR_NULL,
-    effective_n=_NUMBER,
+    effective_n=NUMBER,
     state={"enum": [str(state) for state in State]},
     labels=WHOLE,
     naive={**NUMBER_OR_NULL, "description": "the plain mean of labelled rows, biased by their choice"},
@@ -27,13 +35,13 @@ _FIGURE = document(
     sequence={**document(low=NUMBER_OR_NULL, high=NUMBER_OR_NULL), "description": "may be looked at every day"},
     truth={**NUMBER_OR_NULL, "description": "of simulated models only"},
 )
-_ENDS = {"type": ["object", "null"], "properties": {"low": _NUMBER, "high": _NUMBER}}
+_ENDS = {"type": ["object", "null"], "properties": {"low": NUMBER, "high": NUMBER}}
 _HEADLINE = document(
     **_FIGURE["properties"],
     label_free={**NUMBER_OR_NULL, "description": "the model's own guess, from all rows and no label"},
-    departs={**_FLAG, "description": "that guess lies outside the interval"},
+    departs={**FLAG, "description": "that guess lies outside the interval"},
     bounds={**_ENDS, "description": "at worst and at best, where a share could never be labelled"},
-    unsupported_share=_NUMBER,
+    unsupported_share=NUMBER,
     nonresponse={**_ENDS, "description": "if all drawn rows that will never be answered were wrong, or right"},
     constant={**NUMBER_OR_NULL, "description": "what always giving the best one answer would score"},
 )
@@ -72,7 +80,7 @@ _REVIEWERS = document(
         ),
     },
     hidden_arm={
-        **document(**{"from": TIME_OR_NULL}, share=_NUMBER),
+        **document(**{"from": TIME_OR_NULL}, share=NUMBER),
         "type": ["object", "null"],
         "description": "since when each review could fall into the blind arm, and with which mean share",
     },
@@ -81,14 +89,14 @@ _REVIEWERS = document(
 _FIGURES = document(**dict.fromkeys(METRICS, _FIGURE))
 _HEADLINES = document(**dict.fromkeys(HEADLINES, _HEADLINE))
 _SHORT = document(estimate=NUMBER_OR_NULL, low=NUMBER_OR_NULL, high=NUMBER_OR_NULL)
-_MATRIX = {"type": "array", "items": {"type": "array", "items": _NUMBER}}
+_MATRIX = {"type": "array", "items": {"type": "array", "items": NUMBER}}
 _RATE = {"rate": NUMBER_OR_NULL, "low": NUMBER_OR_NULL, "high": NUMBER_OR_NULL}
 _ARRIVAL = document(
     drawn=by_name(WHOLE),
     labelled=by_name(WHOLE),
     mature_seconds={**by_name(NUMBER_OR_NULL), "description": "age of complete cohorts; null while there is none"},
-    holds_from_seconds={**_NUMBER, "description": "figures hold for predictions of this age and more"},
-    shifted={**_FLAG, "description": "labels no longer arrive as in mature cohorts: read those"},
+    holds_from_seconds={**NUMBER, "description": "figures hold for predictions of this age and more"},
+    shifted={**FLAG, "description": "labels no longer arrive as in mature cohorts: read those"},
     shift_p_value=NUMBER_OR_NULL,
     shift_ratio=NUMBER_OR_NULL,
 )
@@ -103,7 +111,7 @@ _CALIBRATION = document(
     bins={
         **_LIST,
         "items": document(
-            **dict.fromkeys(("low", "high", "mean_score", "share_low", "share_high"), _NUMBER),
+            **dict.fromkeys(("low", "high", "mean_score", "share_low", "share_high"), NUMBER),
             n=WHOLE,
             labels=WHOLE,
             share=NUMBER_OR_NULL,
@@ -111,6 +119,8 @@ _CALIBRATION = document(
     },
     ece=NUMBER_OR_NULL,
     ece_noise={**NUMBER_OR_NULL, "description": "what a perfect score would read on average"},
+    ece_limit={**NUMBER_OR_NULL, "description": "what a perfect score would read above once in a hundred times"},
+    miscalibrated={"type": ["boolean", "null"], "description": "the error is above its limit"},
     slope=NUMBER_OR_NULL,
     intercept=NUMBER_OR_NULL,
     state={"enum": [str(state) for state in State]},
@@ -124,7 +134,7 @@ _POINT = document(
     label_free=NUMBER_OR_NULL,
     outcomes=document(**_SHORT["properties"], state=TEXT),
     maturity={**NUMBER_OR_NULL, "description": "share of drawn predictions that are labelled"},
-    mature={**_FLAG, "description": "old enough for nearly all labels"},
+    mature={**FLAG, "description": "old enough for nearly all labels"},
     restated={**WHOLE, "description": "labels that came or went in the last day"},
 )
 _ARRIVED = {"drawn": WHOLE, "decided": WHOLE, "share": NUMBER_OR_NULL}
@@ -137,7 +147,7 @@ QUALITY_ANSWER = document(
         prevalence=by_name(_SHORT),
         constant_class=TEXT_OR_NULL,
         no_better_than_constant={"type": ["boolean", "null"], "description": "accuracy, paired on the same rows"},
-        accuracy_may_lead={**_FLAG, "description": "the rarest class that counts is at least a tenth"},
+        accuracy_may_lead={**FLAG, "description": "the rarest class that counts is at least a tenth"},
     ),
     calibration=_CALIBRATION,
     confusion=document(
@@ -170,14 +180,14 @@ QUALITY_ANSWER = document(
     conflicts=document(both=WHOLE, conflicts=WHOLE, **_RATE),
     reviewers={**_REVIEWERS, "description": "how much of the figures is reviewers' own error"},
     restated=_RESTATED,
-    simulated=_FLAG,
+    simulated=FLAG,
     series={"type": "array", "items": _POINT, "description": "where `series` was asked for"},
     changes={"type": "array", "items": document(at=TIME, kind=TEXT, text=TEXT)},
     classes={**by_name(document(precision=_FIGURE, recall=_FIGURE)), "description": "with more than two classes"},
     groups={**by_name(document(predictions=WHOLE, metrics=_HEADLINES)), "description": "where a group was named"},
 )
 _HOP = document(n=WHOLE, **dict.fromkeys(("p50", "p90", "p99", "max"), NUMBER_OR_NULL))
-_CURVE = {"type": "array", "items": document(seconds=_NUMBER, share=_NUMBER)}
+_CURVE = {"type": "array", "items": document(seconds=NUMBER, share=NUMBER)}
 _COHORTS = {
     **_LIST,
     "description": "by week; a point is null while the curve has not reached it",
@@ -200,6 +210,6 @@ DELAYS_ANSWER = document(
     implicit={
         **_LIST,
         "description": "how often implicit feedback agrees with the labels of the same predictions",
-        "items": document(source=TEXT, mapped=_FLAG, n=WHOLE, agree=WHOLE, unmapped=WHOLE, **_RATE),
+        "items": document(source=TEXT, mapped=FLAG, n=WHOLE, agree=WHOLE, unmapped=WHOLE, **_RATE),
     },
 )

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from feedback.estimators import State
-from review.api.bodies import FLAG, NUMBER_OR_NULL, TEXT, TIME, WHOLE, document
+from models_registry.shapes import (
+    FLAG,
+    NUMBER,
+    NUMBER_OR_NULL,
+    TEXT,
+    TIME,
+    WHOLE,
+    document,
+)
 
-_NUMBER = {"type": "number"}
 _STATE = {"enum": [str(state) for state in State]}
 _CUT = {**NUMBER_OR_NULL, "description": "so many of the newest were read, which cut the window"}
 _WINDOW = document(**{"from": TIME, "to": TIME}, cut=_CUT)
@@ -18,7 +25,7 @@ _ARM = document(
     n=WHOLE,
     agree=WHOLE,
     share={**NUMBER_OR_NULL, "description": "weighted over strata of one chance of the arms"},
-    effective_n=_NUMBER,
+    effective_n=NUMBER,
 )
 _GAP = {**_ENDS, "state": _STATE, "shown": _ARM, "hidden": _ARM}
 _SHARE = {"n": WHOLE, "k": WHOLE, **_ENDS}
@@ -56,7 +63,7 @@ RELIANCE_ANSWER = document(
 )
 _RATE = {"rate": NUMBER_OR_NULL, "low": NUMBER_OR_NULL, "high": NUMBER_OR_NULL}
 _TREND = {
-    **document(days=WHOLE, n=WHOLE, z=_NUMBER, begin=_NUMBER, end=_NUMBER, alarm=FLAG),
+    **document(days=WHOLE, n=WHOLE, z=NUMBER, begin=NUMBER, end=NUMBER, alarm=FLAG),
     "type": ["object", "null"],
     "description": "the window that says most, by Mann and Kendall; null while there are too few days",
 }
@@ -74,7 +81,7 @@ BEHAVIOUR_ANSWER = document(
             passed_share=document(**_RATE),
             override={**document(n=WHOLE, k=WHOLE, **_RATE), "description": "of answers, whose cases routing chose"},
             override_weighted={
-                **document(n=WHOLE, effective_n=_NUMBER, **_RATE),
+                **document(n=WHOLE, effective_n=NUMBER, **_RATE),
                 "description": "of all traffic: each drawn answer weighs 1 / propensity",
             },
             seconds={**NUMBER_OR_NULL, "description": "median time to decision"},
@@ -85,7 +92,7 @@ BEHAVIOUR_ANSWER = document(
         "type": "array",
         "items": document(
             counter=TEXT,
-            days={"type": "array", "items": document(day=TEXT, mean=_NUMBER, n=WHOLE)},
+            days={"type": "array", "items": document(day=TEXT, mean=NUMBER, n=WHOLE)},
             trend=_TREND,
         ),
     },

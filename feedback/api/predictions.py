@@ -10,11 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feedback.api.bodies import PREDICTION_ANSWER, PREDICTIONS
-from feedback.api.numbers import number
 from feedback.models import Label
 from feedback.serializers import label_body
 from models_registry import access
-from models_registry.api.base import caller, known_parameters, listing
+from models_registry.api.base import caller, known_parameters, listing, number
 from models_registry.errors import Fault, Invalid, NotFound
 from review.api import predictions as ingest_api
 from review.models import CaseView, Prediction

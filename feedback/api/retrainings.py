@@ -11,13 +11,13 @@ from rest_framework.views import APIView
 
 from feedback import retraining
 from feedback.api.bodies import RETRAINING_ANSWER, RETRAININGS
-from feedback.api.numbers import number
 from feedback.models import DatasetSnapshot, TrainingRun
 from feedback.serializers import RETRAINING, training_run_body
 from feedback.tasks import ring_training
 from models_registry import access
-from models_registry.api.base import caller, checked, known_parameters, listing
+from models_registry.api.base import caller, checked, known_parameters, listing, number
 from models_registry.errors import Fault, Invalid, NotFound
+from models_registry.numbers import whole
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -79,7 +79,8 @@ def _runs(model: RegisteredModel) -> QuerySet[TrainingRun]:
 def _snapshot(model: RegisteredModel, named: str | None) -> DatasetSnapshot | None:
     if named is None:
         return None
-    found = model.snapshots.filter(pk=int(named)).first() if named.isdecimal() and len(named) < 19 else None
+    pk = whole(named)
+    found = None if pk is None else model.snapshots.filter(pk=pk).first()
     if found is None:
         raise Invalid(errors=[Fault("/snapshot", "not_found", f"model {model.slug!r} has no snapshot {named!r}")])
     return found

@@ -13,12 +13,11 @@ from rest_framework.views import APIView
 
 from feedback import datasets, disclosure
 from feedback.api.bodies import SNAPSHOT_ANSWER, SNAPSHOTS
-from feedback.api.numbers import number
 from feedback.models import SnapshotPart
 from feedback.serializers import NOTHING, snapshot_body
 from feedback.tasks import ring_snapshots
 from models_registry import access, artifacts
-from models_registry.api.base import caller, checked, known_parameters, listing
+from models_registry.api.base import caller, checked, known_parameters, listing, number
 from models_registry.errors import Forbidden, NotFound, RangeUnsatisfiable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from feedback import arrivals, labels
@@ -19,7 +19,7 @@ from feedback.datasets.columns import Column, Kind, snapshot_columns
 from feedback.datasets.content import ContentHash
 from feedback.datasets.rows import last_label_id, rows_of
 from feedback.models import DatasetSnapshot, SnapshotPart
-from models_registry import artifacts
+from models_registry import artifacts, sql
 from models_registry.errors import NotFound, ReviewHubError
 from models_registry.ledger import record
 from models_registry.models import Artifact, RegisteredModel
@@ -83,12 +83,11 @@ def _get(snapshot_id: int) -> DatasetSnapshot:
 
 def _alone(snapshot_id: int, *, wait: bool) -> bool:
     """Hold the snapshot's lock until the transaction ends; a dead worker's is released with its connection."""
-    with connection.cursor() as cursor:
-        if wait:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, snapshot_id])
-            return True
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK, snapshot_id])
-        return bool(cursor.fetchone()[0])
+    if wait:
+        sql.change("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, snapshot_id])
+        return True
+    [(alone,)] = sql.rows("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK, snapshot_id])
+    return bool(alone)
 
 
 def _write(snapshot: DatasetSnapshot) -> None:

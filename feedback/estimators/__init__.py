@@ -5,36 +5,30 @@ Pure: arrays in, numbers out.
 """
 
 from feedback.estimators.arrival import Totals, totals
-from feedback.estimators.intervals import Estimate, State, asymptotic_sequence, wilson
-from feedback.estimators.measuring import Sample, label_free, measure, naive, paired_difference
-from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, METRICS, PAIRED, Outputs, Ratio, true_value
+from feedback.estimators.intervals import Estimate, State, wilson
+from feedback.estimators.measuring import measure
+from feedback.estimators.metrics import AUTO_ACCEPTED_ERROR, METRICS, Outputs, Ratio, true_value
 from feedback.estimators.ratio import departs, estimate, guessed, nonresponse_bounds, unweighted
-from feedback.estimators.rows import lost_moments, moments, paired_moments
+from feedback.estimators.rows import Rows, lost_moments, summed
 from feedback.estimators.sums import Moments
 
 __all__ = [
     "AUTO_ACCEPTED_ERROR",
     "METRICS",
-    "PAIRED",
     "Estimate",
     "Moments",
     "Outputs",
     "Ratio",
-    "Sample",
+    "Rows",
     "State",
     "Totals",
-    "asymptotic_sequence",
     "departs",
     "estimate",
     "guessed",
-    "label_free",
     "lost_moments",
     "measure",
-    "moments",
-    "naive",
     "nonresponse_bounds",
-    "paired_difference",
-    "paired_moments",
+    "summed",
     "totals",
     "true_value",
     "unweighted",

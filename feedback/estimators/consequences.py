@@ -69,9 +69,7 @@ def cost_table(routes: Routes, predicted: Integers, prices: Prices, value: Float
     return np.asarray(worth + prices.review_cost * routes.propensity)
 
 
-def consequences(
-    evidence: Evidence, predicted: Integers, routes: Routes, costs: Floats | None, *, wrongs: Floats
-) -> Consequences:
+def consequences(evidence: Evidence, routes: Routes, costs: Floats | None, *, wrongs: Floats) -> Consequences:
     """Everything of one policy; ``costs`` is its `cost_table`, None where nothing is known of costs."""
     automatic = routes.automatic
     share = float(automatic.mean()) if len(evidence) else 0.0

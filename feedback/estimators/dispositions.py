@@ -16,7 +16,6 @@ from feedback.weights import effective_sample_size
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -95,15 +95,6 @@ def attentive(right: Floats) -> Floats:
     return np.maximum(LEAST, right)
 
 
-def items_needed(most: float) -> int:
-    """At most so many agreed items in a row raise the alarm where a person who looks agrees with this probability.
-
-    >>> [items_needed(p) for p in (0.93, 0.94, 0.97)]
-    [50, 58, 118]
-    """
-    return math.ceil(math.log(ALARM / (FROM_THE_START * FOLLOWING[0][1])) / -math.log(most))
-
-
 @dataclass(frozen=True)
 class Haste:
     """``below`` of the newest ``n`` decisions were faster than ``floor`` seconds; None where there is no floor yet."""

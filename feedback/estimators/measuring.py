@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from feedback.estimators import ratio
 from feedback.estimators.arrival import totals
 from feedback.estimators.corrected import corrected
 from feedback.estimators.intervals import Estimate
-from feedback.estimators.metrics import Flags, Floats, Integers, Outputs, Ratio
-from feedback.estimators.rows import UNKNOWN, Rows, paired_sums, summed, sums_of
+from feedback.estimators.metrics import Flags, Floats, Integers, Outputs
+from feedback.estimators.rows import Rows, summed
 from feedback.raters import Confusion
 
 
@@ -35,6 +31,7 @@ def measure(
 
     All reviewed with certainty: the estimate is the plain mean, without error.
 
+    >>> import numpy as np
     >>> scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
     >>> outputs = Outputs(scores, scores.argmax(axis=1), positive=1)
     >>> found = measure("accuracy", outputs, np.array([0, 1, 1, 1]), np.ones(4))
@@ -46,56 +43,3 @@ def measure(
         return corrected(metric, outputs, rows, reviewers)
     sums = summed(metric, outputs, rows)
     return ratio.estimate(totals([(sums, 1.0, 1.0)]))
-
-
-def paired_difference(
-    metric: str,
-    champion: Outputs,
-    challenger: Outputs,
-    labels: Integers,
-    propensity: Floats,
-    arrival: Floats | None = None,
-    arrival_of_all: Floats | None = None,
-) -> Estimate:
-    """Challenger less champion on the same rows: much narrower than the difference of two estimates.
-
-    For accuracy, cost (the error rate where no costs are declared), brier and log_loss; KeyError for others.
-
-    >>> old, new = np.array([[0.6, 0.4], [0.4, 0.6]]), np.array([[0.7, 0.3], [0.6, 0.4]])
-    >>> answers = Outputs(old, old.argmax(axis=1)), Outputs(new, new.argmax(axis=1))
-    >>> round(paired_difference("accuracy", *answers, np.array([0, 0]), np.ones(2)).point, 12)
-    0.5
-    """
-    sums = paired_sums(metric, champion, challenger, Rows(labels, propensity, None, arrival, arrival_of_all))
-    return ratio.estimate(totals([(sums, 1.0, 1.0)]))
-
-
-def label_free(metric: str, outputs: Outputs, drawn: Flags | None = None) -> float | None:
-    """The model's own guess of its metric, from all rows and no label: a prior, not a measurement.
-
-    It is right as long as the scores are calibrated, and cannot see concept drift; see `departs`.
-
-    >>> scores = np.array([[0.9, 0.1], [0.3, 0.7]])
-    >>> round(label_free("accuracy", Outputs(scores, scores.argmax(axis=1))), 12)
-    0.8
-    """
-    n = len(outputs.scores)
-    return ratio.guessed(summed(metric, outputs, Rows(np.full(n, UNKNOWN), np.ones(n), drawn)))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """N predictions: ``scores`` (N, K), ``labels`` (N,) -1 where unknown, ``propensity`` (N,)."""
-
-    scores: Floats
-    labels: Integers
-    propensity: Floats
-
-
-def naive(sample: Sample, ratios: list[Ratio], *, proportion: bool) -> Estimate:
-    """The plain mean over labelled rows, as if they had been chosen blindly; no estimate, only ``naive``.
-
-    ``proportion``: the ratios lie in [0, 1] and get Wilson's interval.
-    """
-    rows = Rows(sample.labels, sample.propensity)
-    return ratio.unweighted(sums_of("accuracy" if proportion else "cost", sample.scores, ratios, rows))

@@ -16,11 +16,10 @@ METRICS = ("accuracy", "precision", "recall", "cost", "brier", "log_loss")
 # Its population are the rows that were not drawn for review, so it needs to know which those are.
 AUTO_ACCEPTED_ERROR = "auto_accepted_error"
 PROPORTIONS = ("accuracy", "precision", "recall", AUTO_ACCEPTED_ERROR)
-# Metrics of which a challenger may be compared with a champion, row by row.
-PAIRED = ("accuracy", "cost", "brier", "log_loss")
+# Of a metric less another on the same rows.
 DIFFERENCE = "_difference"
-# A loss without a largest value has no worst case.
-UNBOUNDED = ("log_loss", "log_loss" + DIFFERENCE)
+# Losses without a largest value have no worst case.
+UNBOUNDED = ("log_loss",)
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,6 @@ class Ratio:
 def ratios(metric: str, outputs: Outputs) -> list[Ratio]:
     """The metric's ratio, or one per class for a macro average; raises KeyError for an unknown metric."""
     return _TABLES[metric](outputs)
-
-
-def difference(metric: str, champion: Outputs, challenger: Outputs) -> list[Ratio]:
-    """Challenger less champion on the same rows; raises KeyError for a metric that is no mean over rows."""
-    if metric not in PAIRED:
-        raise KeyError(metric)
-    (old,), (new,) = ratios(metric, champion), ratios(metric, challenger)
-    return [Ratio(np.asarray(new.numerator - old.numerator, dtype=np.float64), old.denominator)]
 
 
 def true_value(metric: str, outputs: Outputs, labels: Integers, drawn: Flags | None = None) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feedback.estimators.intervals import FEWEST, State, wilson
-from feedback.estimators.logistic import Coefficient, fit
+from feedback.estimators.logistic import fit
 from feedback.estimators.metrics import Floats, Integers
 
 EDGES = 1 / (1 + np.exp(-np.linspace(-6.0, 6.0, 31)))
@@ -19,6 +19,10 @@ SHOWN = 10
 OF_ROWS = ("rows", "score")
 OF_LABELS = ("labels", "weight", "square", "true", "scored", "noise")
 FARTHEST = 1e-6
+# One alarm in a hundred looks where all is well.
+LIMIT = 0.99
+DRAWS = 5_000
+SEED = 20260301
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,25 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """``ece_noise`` is what the error would read on average if every score were right, with these labels."""
+    """All None where ``state`` is not ok. ``ece_noise`` is what the error would read on average if every score were
+    right, with these labels, ``ece_limit`` what it would exceed once in a hundred looks.
+
+    ``intercept`` is calibration in the large, in logits (0 is right, above 0 the scores are too low); ``slope`` 1 is
+    right, below 1 the scores are too extreme.
+    """
 
     state: State
     bins: tuple[Bin, ...]
     ece: float | None = None
     ece_noise: float | None = None
-    slope: Coefficient | None = None
-    intercept: Coefficient | None = None
+    ece_limit: float | None = None
+    slope: float | None = None
+    intercept: float | None = None
+
+    @property
+    def miscalibrated(self) -> bool | None:
+        """Whether more is wrong than chance explains (1 % false alarms); None where too little is known."""
+        return None if self.ece is None or self.ece_limit is None else self.ece > self.ece_limit
 
 
 def of_rows(score: Floats) -> Floats:
@@ -75,7 +90,7 @@ def reliability(rows: Floats, labels: Floats) -> Reliability:
     >>> score = np.repeat([0.2, 0.8], 500)
     >>> true = np.tile([1, 0, 0, 0, 0], 200) ^ (score > 0.5)
     >>> found = reliability(of_rows(score), of_labels(score, true, np.ones(1000)))
-    >>> round(found.ece, 9), [round(one.share, 3) for one in found.bins], round(found.slope.value, 3)
+    >>> round(found.ece, 9), [round(one.share, 3) for one in found.bins], round(found.slope, 3)
     (0.0, [0.2, 0.8], 1.0)
     """
     joined = _joined(rows[:, 0])
@@ -87,9 +102,13 @@ def reliability(rows: Floats, labels: Floats) -> Reliability:
         return Reliability(State.INSUFFICIENT, bins)
     share = np.array([part[0][0] for part in parts]) / rows[:, 0].sum()
     gap = np.array([(one[3] - one[4]) / one[1] for _, one in parts])
-    noise = np.array([one[5] ** 0.5 / one[1] for _, one in parts]) * (2 / np.pi) ** 0.5
+    spread = np.array([one[5] ** 0.5 / one[1] for _, one in parts])
+    by_chance = np.abs(np.random.default_rng(SEED).normal(size=(DRAWS, spread.size)) * spread) @ share
     slope, intercept = _line(labels)
-    return Reliability(State.OK, bins, float(share @ np.abs(gap)), float(share @ noise), slope, intercept)
+    return Reliability(
+        State.OK, bins, float(share @ np.abs(gap)), float(share @ spread) * (2 / np.pi) ** 0.5,
+        float(np.quantile(by_chance, LIMIT)), slope, intercept,
+    )  # fmt: skip
 
 
 def _joined(rows: Floats) -> list[tuple[int, int]]:
@@ -117,7 +136,7 @@ def _bin(start: int, stop: int, rows: Floats, labels: Floats) -> Bin:
     return Bin(float(ends[start]), float(ends[stop]), mean, int(rows[0]), int(labels[0]), share, low, high)
 
 
-def _line(labels: Floats) -> tuple[Coefficient | None, Coefficient | None]:
+def _line(labels: Floats) -> tuple[float | None, float | None]:
     """Slope and intercept in logits (Cox 1958), each bin standing at its mean score."""
     some = labels[labels[:, 1] > 0]
     score = np.clip(some[:, 4] / some[:, 1], FARTHEST, 1 - FARTHEST)

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from feedback.estimators.metrics import (
     AUTO_ACCEPTED_ERROR,
-    DIFFERENCE,
     Flags,
     Floats,
     Integers,
     Outputs,
     Ratio,
-    difference,
     needed,
     ratios,
 )
@@ -59,21 +57,6 @@ class Rows:
         return Rows(*(cell if cell is None else cell[rows] for cell in cells))  # type: ignore[arg-type]
 
 
-def moments(metric: str, outputs: Outputs, labels: Integers, propensity: Floats, drawn: Flags | None = None) -> Moments:
-    """The sums of one metric over rows; ``labels`` are -1 where the draw did not reveal them.
-
-    ``drawn`` (N,) is needed for `auto_accepted_error` alone: a row whose label has not arrived may be either.
-    """
-    return summed(metric, outputs, Rows(labels, propensity, drawn))
-
-
-def paired_moments(
-    metric: str, champion: Outputs, challenger: Outputs, labels: Integers, propensity: Floats
-) -> Moments:
-    """The sums of challenger less champion, row by row; the guess is by the mean of both models' scores."""
-    return paired_sums(metric, champion, challenger, Rows(labels, propensity))
-
-
 def summed(metric: str, outputs: Outputs, rows: Rows, reviewers: Confusion | None = None) -> Moments:
     """The sums; with ``reviewers`` a label counts what their answer is worth, and the guess stays as it is."""
 
@@ -83,14 +66,6 @@ def summed(metric: str, outputs: Outputs, rows: Rows, reviewers: Confusion | Non
 
     parts = len(ratios(metric, outputs.part(slice(0, 0))))
     return _in_pieces(metric, outputs, parts, rows, tables, reviewers)
-
-
-def paired_sums(metric: str, champion: Outputs, challenger: Outputs, rows: Rows) -> Moments:
-    def tables(part: slice) -> tuple[Floats, list[Ratio]]:
-        old, new = champion.part(part), challenger.part(part)
-        return (_normalised(old.beliefs) + _normalised(new.beliefs)) / 2, difference(metric, old, new)
-
-    return _in_pieces(metric + DIFFERENCE, champion, 1, rows, tables)
 
 
 def sums_of(metric: str, scores: Floats, found: list[Ratio], rows: Rows, reviewers: Confusion | None = None) -> Moments:

@@ -69,29 +69,6 @@ class Moments:
         """The sums as plain numbers, for a database row; of symmetric sums one half."""
         return [float(x) for name in SUMS for x in getattr(self, name)[_places(name, getattr(self, name))]]
 
-    @classmethod
-    def from_list(cls, metric: str, sums: list[float]) -> Moments:
-        """What `to_list` gave; raises ValueError for another number of sums.
-
-        >>> Moments.from_list("recall", [1.0] * 76).counts
-        array([1., 1., 1., 1., 1.])
-        """
-        parts = 1
-        while len(nothing(metric, parts).to_list()) < len(sums):
-            parts += 1
-        empty, found, start = nothing(metric, parts), [], 0
-        if len(empty.to_list()) != len(sums):
-            raise ValueError(f"{len(sums)} numbers are no sums of {metric}")
-        for name in SUMS:
-            cell = getattr(empty, name)
-            where = _places(name, cell)
-            cell[where] = sums[start : start + len(where[0])]
-            if name in SYMMETRIC:
-                cell.T[where] = cell[where]
-            start += len(where[0])
-            found.append(cell)
-        return cls(metric, *found)
-
 
 SUMS = tuple(field.name for field in fields(Moments))[1:]
 SYMMETRIC = SUMS[SUMS.index("reviewed1") :]

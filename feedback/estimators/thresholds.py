@@ -6,20 +6,17 @@ acting on answer a when y is true; a row's ``value`` multiplies them, never the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback.estimators import Estimate, State
+from feedback.estimators.intervals import FEWEST, Z95, Estimate, State
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-Z95 = 1.959963984540054
-FEWEST = 30
 SAME = 1e-9
 
 
@@ -119,15 +116,6 @@ def review_interval(prices: Prices, positive: int = 1, value: float = 1.0) -> tu
     return (low, high) if low < high else None
 
 
-def cheapest(scores: Floats, costs: Floats) -> Integers:
-    """The answer (N,) of least expected cost.
-
-    >>> cheapest(np.array([[0.9, 0.1], [0.97, 0.03]]), np.array([[0.0, 20.0], [1.0, 0.0]])).tolist()
-    [1, 0]
-    """
-    return np.asarray((scores @ costs.T).argmin(axis=1), dtype=np.int64)
-
-
 def worth_a_review(scores: Floats, prices: Prices, value: Floats | None = None) -> Flags:
     """Rows (N,) where ``value * min_a sum_y C[a, y] p(y) > review cost + value * expected cost of its error``.
 
@@ -171,31 +159,6 @@ def propose(
         share_reviewed=float(chosen.mean()) if chosen.size else 0.0,
         rows=int(scores.shape[0]),
     )
-
-
-def propose_by_group(
-    scores: Floats,
-    groups: Sequence[str | None],
-    prices: Prices,
-    *,
-    own: Mapping[str, Prices] | None = None,
-    positive: int | None = 1,
-    value: Floats | None = None,
-    predicted: Integers | None = None,
-) -> dict[str, Proposal]:
-    """A proposal for the rows of each group, at the group's ``own`` prices where it has some."""
-    names = np.array(["" if name is None else name for name in groups])
-    found = {}
-    for name in sorted({name for name in groups if name is not None}):
-        rows = np.flatnonzero(names == name)
-        found[name] = propose(
-            scores[rows],
-            (own or {}).get(name, prices),
-            positive=positive,
-            value=None if value is None else value[rows],
-            predicted=None if predicted is None else predicted[rows],
-        )
-    return found
 
 
 def risk_threshold(prices: Prices, *, valued: bool = False) -> float | None:

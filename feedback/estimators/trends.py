@@ -22,8 +22,6 @@ OVER = 2.5
 LEAST_CHANGE = 0.10
 # Of a window's days so many must have a figure.
 FILLED = 0.7
-# Declared: a rise of 1.1 to 1.6 within 28 days, at 50 runs a day with a deviation of 1, is told before it ends.
-DELAY_DAYS = 28
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from feedback.monitoring.nonresponse import rate
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 EXAMPLES = 20
@@ -50,9 +49,7 @@ def reliability(*, model: RegisteredModel, newest: int = NEWEST) -> list[dict[st
     """
     definition = model.definitions.order_by("-number").first()
     mapping: dict[str, dict[str, str]] = {} if definition is None else definition.implicit
-    with connection.cursor() as cursor:
-        cursor.execute(_IMPLICIT, {"model": model.pk, "newest": newest})
-        rows = cursor.fetchall()
+    rows = sql.rows(_IMPLICIT, {"model": model.pk, "newest": newest})
     found = []
     for source in sorted({row[0] for row in rows}):
         meaning = mapping.get(source, {name: name for name in model.classes})
@@ -73,12 +70,9 @@ def conflicts(*, model: RegisteredModel, start: datetime | None = None, end: dat
     ``both`` have the two labels, ``conflicts`` of them differ, with the rate (Wilson, 95 %) and the newest examples.
     """
     values = {"model": model.pk, "start": start, "end": end, "examples": EXAMPLES}
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTED, values)
-        both, differ = cursor.fetchone()
-        cursor.execute(_NEWEST_CONFLICTS, values)
-        examples = [
-            {"id": str(pk), "external_id": name, "review": review, "outcome": outcome}
-            for pk, name, review, outcome in cursor.fetchall()
-        ]
+    [(both, differ)] = sql.rows(_COUNTED, values)
+    examples = [
+        {"id": str(pk), "external_id": name, "review": review, "outcome": outcome}
+        for pk, name, review, outcome in sql.rows(_NEWEST_CONFLICTS, values)
+    ]
     return {"both": both, "conflicts": differ, **rate(differ, both), "examples": examples}

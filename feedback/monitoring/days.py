@@ -15,12 +15,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from feedback.models import DayChange
 from feedback.monitoring.population import DAY, Floats, Population, Span, load, withdrawn
 from feedback.monitoring.sums import Shape, Sums, summed
 from feedback.monitoring.waits import NOTHING, waits_of
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 # With more days to sum anew than these, they are summed and stored before they are read.
@@ -76,9 +76,10 @@ def stored(
     first = math.floor(max(low / DAY, _EVER[0]))
     last = math.floor(min(high / DAY, _EVER[1]))
     values: dict[str, Any] = {"model": model.pk, "basis": shape.basis, "cut": list(cut), "first": first, "last": last}
-    with connection.cursor() as cursor:
-        cursor.execute(_STORED.format(column=column), values)
-        return [(int(day), None if found is None else bytes(found)) for day, found in cursor.fetchall()]
+    return [
+        (int(day), None if found is None else bytes(found))
+        for day, found in sql.rows(_STORED.format(column=column), values)
+    ]
 
 
 def kept(
@@ -107,9 +108,7 @@ def sum_days(model: RegisteredModel, shape: Shape, days: Sequence[int], *, until
 
 def _sum_some(model: RegisteredModel, shape: Shape, days: Sequence[int]) -> None:
     """Take the marks of some days first, then read their rows at once."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MARKS, {"model": model.pk, "days": list(days)})
-        marks = dict(cursor.fetchall())
+    marks = dict(sql.rows(_MARKS, {"model": model.pk, "days": list(days)}))
     spans = spans_of(marks)
     waits = waits_of(model, spans)
     if shape.classes > MOST_CLASSES:
@@ -155,14 +154,11 @@ def refresh(model: RegisteredModel, *, now: datetime | None = None, seconds: flo
 
 
 def _mark_outdated(model: RegisteredModel, shape: Shape) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_MARK_OUTDATED, {"model": model.pk, "basis": shape.basis})
+    sql.change(_MARK_OUTDATED, {"model": model.pk, "basis": shape.basis})
 
 
 def _store(values: dict[str, Any]) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, values)
-        return bool(cursor.rowcount)
+    return sql.change(_STORE, values) > 0
 
 
 def sums_of(stored_days: list[Stored], version: int | None) -> list[tuple[int, Sums]]:

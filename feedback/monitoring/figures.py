@@ -114,8 +114,10 @@ class Figures:
             ],
             "ece": found.ece if known else None,
             "ece_noise": found.ece_noise if known else None,
-            "slope": found.slope.value if known and found.slope else None,
-            "intercept": found.intercept.value if known and found.intercept else None,
+            "ece_limit": found.ece_limit if known else None,
+            "miscalibrated": found.miscalibrated if known else None,
+            "slope": found.slope if known else None,
+            "intercept": found.intercept if known else None,
             "state": str(state if self.enough else State.INSUFFICIENT),
         }  # fmt: skip
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
 from django.utils import timezone
 
 from feedback.arrivals import arrivals_of
@@ -18,6 +17,7 @@ from feedback.monitoring.nonresponse import nonresponse
 from feedback.monitoring.population import DAY
 from feedback.monitoring.sums import Shape
 from feedback.monitoring.waits import OTHER, PROCEED, REVIEW, Waits, added, from_bytes, waits_of
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 REVIEW_KINDS = ("gate", "audit")
@@ -82,7 +82,7 @@ def restatements(*, model: RegisteredModel, since: datetime) -> dict[str, Any]:
     Per day of the predictions (UTC): labels from reviews and from outcomes that came, and older ones that were
     taken back without or before a new one.
     """
-    rows = _rows(_RESTATED, {"model": model.pk, "since": since})
+    rows = sql.rows(_RESTATED, {"model": model.pk, "since": since})
     moved = [
         {"day": day.isoformat(), "reviews": reviews, "outcomes": outcomes, "retired": retired}
         for day, reviews, outcomes, retired in rows
@@ -121,9 +121,3 @@ def _cohort(week: Cohort) -> dict[str, Any]:
     begin, rows = datetime.fromtimestamp(week.begin, UTC).date().isoformat(), week.waiting
     points = {"p50": rows.p50, "p90": rows.p90}
     return {"week": begin, "n": rows.n, "ended": rows.ended, **points, "curve": thinned(rows.curve, STEPS)}
-
-
-def _rows(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return list(cursor.fetchall())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
-
 from feedback.delays import ArrivalModel
 from feedback.estimators import wilson
 from feedback.monitoring.waits import REVIEW, WITHDRAWN, Waits
+from models_registry import sql
 from models_registry.models import RegisteredModel
 
 CAUSES = ("pending", "overdue", "abstained", "skipped", "expired", "withdrawn")
@@ -62,9 +61,7 @@ def nonresponse(*, model: RegisteredModel, arrival: ArrivalModel, counted: Waits
     ``counted``; the others are looked at one by one.
     """
     ages = {kind: arrival.mature.get(kind) for kind in KINDS}
-    with connection.cursor() as cursor:
-        cursor.execute(_CAUSES, {"model": model.pk, **ages})
-        rows = cursor.fetchall()
+    rows = sql.rows(_CAUSES, {"model": model.pk, **ages})
     found = {}
     for kind in KINDS:
         without = [(mature, cause, count) for name, mature, cause, count in rows if name == kind]

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from feedback.estimators import Outputs
 from feedback.estimators.guess import with_confidence
 from feedback.models import Label
+from models_registry import sql
 from models_registry.models import ModelVersion, RegisteredModel
 from review.models import Prediction
 
@@ -226,9 +226,7 @@ def rows_within(
         parts.append(f"p.occurred_at >= %(low{place})s AND p.occurred_at < %(high{place})s")
         values |= {f"low{place}": _moment(low), f"high{place}": _moment(high)}
     only = "" if version is None else " AND p.version_id = %(version)s"
-    with connection.cursor() as cursor:
-        cursor.execute(query.format(of=f"p.model_id = %(model)s{only} AND ({' OR '.join(parts)})"), values)
-        return list(cursor.fetchall())
+    return sql.rows(query.format(of=f"p.model_id = %(model)s{only} AND ({' OR '.join(parts)})"), values)
 
 
 def _moment(seconds: float) -> str:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
 from django.utils import timezone
 
 from feedback.delays.backlog import forecast, unusual
+from models_registry import sql
 from models_registry.models import RegisteredModel
 from review.models import RoutingControl
 
@@ -89,8 +89,8 @@ def workload(
     start = _floor(now - WINDOWS[by], by)
     values: dict[str, Any] = {"model": model.pk, "newest": newest, "by": by, "start": start}
     values |= {"now": now, "day": now - RECENT, "week": now - USUAL}
-    waiting = _rows(_OPEN, values)
-    hour, week, done, allowed, seen = _rows(_RATES, values)[0]
+    waiting = sql.rows(_OPEN, values)
+    hour, week, done, allowed, seen = sql.rows(_RATES, values)[0]
     usual = week / max((float(seen or 0) - 3600) / 3600, 1.0)
     left = np.array([np.inf if due is None else float(due) for _, due, _ in waiting], dtype=np.float64)
     rate = done / (min(float(seen), RECENT.total_seconds()) or 1.0) if done else 0.0
@@ -100,7 +100,7 @@ def workload(
     return {
         "window": {"from": start.isoformat(), "to": now.isoformat()},
         "by": by,
-        "slices": _slices(_rows(_FLOW, values), start, now, by, len(waiting)),
+        "slices": _slices(sql.rows(_FLOW, values), start, now, by, len(waiting)),
         "reasons": _reasons(values | {"now": reasons_until or now}),
         "open": _open(waiting, left),
         "inflow": {
@@ -125,7 +125,7 @@ def workload(
 
 
 def _reasons(values: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"reason": reason, "n": n, "open": still} for reason, n, still in _rows(_REASONS, values)]
+    return [{"reason": reason, "n": n, "open": still} for reason, n, still in sql.rows(_REASONS, values)]
 
 
 def _open(waiting: list[tuple[Any, ...]], left: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _slices(
 
 def _spent(values: dict[str, Any], seen: float) -> dict[str, Any]:
     """Hours of reviewing a day over the last week, and the median seconds of one review."""
-    _, seconds, median = _rows(_SPENT, values)[0]
+    _, seconds, median = sql.rows(_SPENT, values)[0]
     days = max(min(seen, USUAL.total_seconds()) / 86_400, 1.0)
     hours = None if seconds is None else float(seconds) / 3600 / days
     return {"hours_per_day": hours, "seconds": None if median is None else float(median)}
@@ -179,9 +179,3 @@ def _per_day(model: RegisteredModel) -> int | None:
 def _floor(at: datetime, by: str) -> datetime:
     whole = at.replace(minute=0, second=0, microsecond=0)
     return whole if by == "hour" else whole.replace(hour=0)
-
-
-def _rows(query: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return list(cursor.fetchall())

@@ -8,9 +8,7 @@ from scipy import stats
 
 from feedback.estimators import Ratio, wilson
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Z95 = 1.959963984540054
 
 
 def plain_width(ratios: list[Ratio], labels: Integers, *, of: int, proportion: bool) -> float:

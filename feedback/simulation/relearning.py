@@ -44,20 +44,6 @@ def relearn(
     revealed = (drawn, uniform)
     if any(int(rows.sum()) < FEWEST_LABELS or len(np.unique(labels[rows])) < 2 for rows in revealed):
         return {}
-    with one_thread():
-        return _arms(inputs, labels, drawn=drawn, propensity=propensity, uniform=uniform, test=test, classes=classes)
-
-
-def _arms(
-    inputs: pd.DataFrame,
-    labels: Integers,
-    *,
-    drawn: Flags,
-    propensity: Floats,
-    uniform: Flags,
-    test: tuple[pd.DataFrame, Integers, Floats],
-    classes: int,
-) -> dict[str, dict[str, float]]:
     other, truth, posted = test
     weight, _ = weighting.cap(1.0 / propensity[drawn])
     mine, own = inputs[drawn], labels[drawn]
@@ -65,18 +51,19 @@ def _arms(
     def score(train: Integers, held: Integers, part: Floats) -> Floats:
         return _scores(_fitted(mine.iloc[train], own[train], part), mine.iloc[held], classes)
 
-    entities = [str(place) for place in range(len(own))]
-    gamma, _ = weighting.choose_gamma(score, labels=own, weight=weight, entities=entities)
-    fits = {
-        "naive": _fitted(mine, own, np.ones(len(own))),
-        "weighted": _fitted(mine, own, weighting.tempered(weight, gamma)),
-        "uniform": _fitted(inputs[uniform], labels[uniform], np.ones(int(uniform.sum()))),
-        "oracle": _fitted(inputs, labels, np.ones(len(labels))),
-    }
-    return {
-        "champion": _figures(posted, truth),
-        **{arm: _figures(_scores(model, other, classes), truth) for arm, model in fits.items()},
-    }
+    with one_thread():
+        entities = [str(place) for place in range(len(own))]
+        gamma, _ = weighting.choose_gamma(score, labels=own, weight=weight, entities=entities)
+        fits = {
+            "naive": _fitted(mine, own, np.ones(len(own))),
+            "weighted": _fitted(mine, own, weighting.tempered(weight, gamma)),
+            "uniform": _fitted(inputs[uniform], labels[uniform], np.ones(int(uniform.sum()))),
+            "oracle": _fitted(inputs, labels, np.ones(len(labels))),
+        }
+        return {
+            "champion": _figures(posted, truth),
+            **{arm: _figures(_scores(model, other, classes), truth) for arm, model in fits.items()},
+        }
 
 
 def averaged(runs: list[dict[str, dict[str, float]]]) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from feedback import charts
-from feedback.alerts import visible
+from feedback.alerts import open_count
 from feedback.views.tables import copy_links, csv_answer
 from feedback.withholding import behaviour_for, edges_for
 from models_registry.views.base import model_page, page, principal_of
@@ -51,7 +51,7 @@ def behaviour(request: HttpRequest, slug: str) -> HttpResponse:
     context |= {
         "found": found,
         "counts": COUNTS,
-        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
+        "open_alerts": open_count(model, context["abilities"]),
         "series": [
             {"id": "passed", "title": "Passed on by the model alone", "chart": _shares(found["days"], "passed_share"),
              "words": "share of predictions that went on at routing, without waiting for a person"},

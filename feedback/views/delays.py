@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from feedback import charts
-from feedback.alerts import visible
+from feedback.alerts import open_count
 from feedback.monitoring import delays as measure_delays
 from feedback.views.tables import copy_links, csv_answer
 from models_registry.views.base import model_page, page
@@ -58,7 +58,7 @@ def delays(request: HttpRequest, slug: str) -> HttpResponse:
         return answer
     context |= {
         "found": found,
-        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
+        "open_alerts": open_count(model, context["abilities"]),
         "steps": charts.delays([row for row in hop_rows(found["hops"]) if row["n"]]),
         "curves": [_curves(kind, found) for kind in KINDS],
         "causes": charts.intervals(cause_rows(found["nonresponse"]), "share", low=0.0, high=1.0),

@@ -18,6 +18,7 @@ from feedback.practice import CASES
 from feedback.raters import FEWEST
 from models_registry import access
 from models_registry.errors import Invalid, ReviewHubError
+from models_registry.numbers import whole
 from models_registry.views.base import model_page, page, principal_of
 from review.models import Prediction
 from review.veil import without_gold
@@ -105,9 +106,8 @@ def _listed(request: HttpRequest, model: RegisteredModel) -> dict[str, Any]:
 
 
 def _chosen(request: HttpRequest, rows: QuerySet[Prediction]) -> list[Prediction]:
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdecimal() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
+    if (last := whole(request.GET.get("before", ""))) is not None:
+        rows = rows.filter(id__lt=last)
     return list(rows[: PAGE + 1])
 
 

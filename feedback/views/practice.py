@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from feedback import practice as practising
 from feedback.models import PracticeAnswer
 from models_registry import access
+from models_registry.numbers import whole
 from models_registry.views.base import page, principal_of
 from review import keys
 from review.cases import case as shown_case
@@ -66,7 +67,7 @@ def answer(request: HttpRequest, slug: str) -> HttpResponse:
     principal = principal_of(request)
     model = access.model_for(principal, slug, "review")
     progress = practising.progress_of(model, principal.pseudonym)
-    place = _number(request.POST.get("case"), len(progress.cases))
+    place = whole(request.POST.get("case", ""), below=len(progress.cases))
     given = request.POST.get("answer", "")
     if place is None:
         return redirect("practice", slug=slug)
@@ -84,17 +85,17 @@ def answer(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _place(request: HttpRequest, progress: practising.Progress) -> int | None:
     """The place of the case asked for, else of the first that waits; None where all are answered."""
-    asked = _number(request.GET.get("case"), len(progress.cases) + 1)
+    asked = whole(request.GET.get("case", ""), below=len(progress.cases) + 1)
     if asked:
         return asked - 1
     return progress.cases.index(progress.left[0]) if progress.left else None
 
 
 def _told(request: HttpRequest, progress: practising.Progress, reviewer: str) -> dict[str, Any] | None:
-    text = request.GET.get("told", "")
-    if not (text.isdecimal() and len(text) < 19):
+    told = whole(request.GET.get("told", ""))
+    if told is None:
         return None
-    kept = PracticeAnswer.objects.filter(pk=int(text), reviewer=reviewer).first()
+    kept = PracticeAnswer.objects.filter(pk=told, reviewer=reviewer).first()
     case = next((one for one in progress.cases if kept is not None and one.pk == kept.prediction_id), None)
     if kept is None or case is None:
         raise Http404
@@ -146,15 +147,8 @@ def _label(given: str, case: GoldTruth, model: RegisteredModel) -> tuple[bool, s
         return True, None if given == "abstain" else said
     if given == "other" and len(model.classes) == 2:
         return True, next(name for name in model.classes if name != said)
-    number = _number(given.removeprefix("label:"), len(model.classes)) if given.startswith("label:") else None
-    return (False, None) if number is None else (True, model.classes[number])
-
-
-def _number(text: str | None, below: int) -> int | None:
-    """A whole number from 0 up to ``below``, else None."""
-    if text is None or not (text.isascii() and text.isdecimal() and len(text) < 5) or int(text) >= below:
-        return None
-    return int(text)
+    place = whole(given.removeprefix("label:"), below=len(model.classes)) if given.startswith("label:") else None
+    return (False, None) if place is None else (True, model.classes[place])
 
 
 def _at(slug: str, **query: int) -> HttpResponse:

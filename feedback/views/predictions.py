@@ -13,6 +13,7 @@ from feedback import gold
 from feedback.models import GoldTruth, Label
 from feedback.timelines import timeline
 from models_registry.errors import Invalid
+from models_registry.numbers import whole
 from models_registry.views.base import page, principal_of
 from review import exposure, redaction
 from review.cases import case
@@ -51,8 +52,8 @@ def predictions(request: HttpRequest) -> HttpResponse:
     if query:
         # NUL cannot be stored, so nothing carries it and PostgreSQL need not be asked.
         rows = rows.none() if "\0" in query else rows.filter(Q(external_id=query) | Q(entity_id=query))
-    if before.isdecimal() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
+    if (last := whole(before)) is not None:
+        rows = rows.filter(id__lt=last)
     if not query:
         rows = without_gold(rows, principal)
     found = list(rows[: PAGE + 1])

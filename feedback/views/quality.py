@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from feedback import charts, disclosure
-from feedback.alerts import visible
+from feedback.alerts import open_count
 from feedback.monitoring import changes, midnight, since
 from feedback.monitoring.agreement import conflicts
 from feedback.views import figures
 from feedback.views.tables import choice, copy_links, csv_answer, links
 from feedback.withholding import edges_for, quality_for, series_for
+from models_registry import sql
 from models_registry.views.base import model_page, page, principal_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "found": found,
         "withheld": edges is not None,
         **_reviewers(found.get("reviewers")),
-        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
+        "open_alerts": open_count(model, context["abilities"]),
         "window": {name: parse_datetime(found["window"][name] or "") for name in ("from", "to")},
         "classes": figures.parts(found.get("classes") or {}, ("precision", "recall")),
         "groups": groups,
@@ -139,9 +139,7 @@ def _choices(chosen: dict[str, str], groups: list[str]) -> dict[str, Any]:
 
 
 def _group_names(model: RegisteredModel) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, [model.pk, NAMED_BY])
-        return [name for (name,) in cursor.fetchall()]
+    return [name for (name,) in sql.rows(_GROUPS, [model.pk, NAMED_BY])]
 
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from feedback import charts
-from feedback.alerts import visible
+from feedback.alerts import open_count
 from feedback.first_answers import DAYS
 from feedback.reliance import seen_by
 from feedback.rubber_stamps import signals
@@ -46,7 +46,7 @@ def reliance(request: HttpRequest, slug: str) -> HttpResponse:
         "found": found,
         "days": DAYS,
         "leads": leads,
-        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
+        "open_alerts": open_count(model, context["abilities"]),
         "gaps": charts.intervals([{**row, "key": _key(row)} for row in gap_rows(found)], "share"),
         "people": charts.intervals([{**row, "key": "weighted"} for row in people], "share"),
         "signals": [one for one in signals(model).values() if one.alarm] if leads else [],

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from feedback import charts
-from feedback.alerts import visible
+from feedback.alerts import open_count
 from feedback.monitoring.blocks import widened
 from feedback.monitoring.workload import KINDS, SLICES
 from feedback.monitoring.workload import workload as measure_workload
@@ -48,7 +48,7 @@ def workload(request: HttpRequest, slug: str) -> HttpResponse:
     per_day = found["capacity"]["per_day"]
     context |= {
         "found": found,
-        "open_alerts": visible(model, context["abilities"]).filter(resolved_at=None).count(),
+        "open_alerts": open_count(model, context["abilities"]),
         "by": links(chosen, "by", BY),
         "chosen": chosen,
         "flow": charts.flow(

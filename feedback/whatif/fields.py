@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from django.db import connection
 
+from models_registry import sql
 from models_registry.models import ModelVersion, RegisteredModel
 from review import policies, policy_facts, rules
 from review.policies import Floats, Integers
@@ -75,9 +75,7 @@ def _read(
     if not cells:
         return []
     query = _CELLS.format(cells=", ".join(f"json_agg({cell})::text" for cell in cells), join=join)
-    with connection.cursor() as cursor:
-        cursor.execute(query, [*keys, model.pk, int(ids.min()), int(ids.max())])
-        known, *texts = cursor.fetchone()
+    [(known, *texts)] = sql.rows(query, [*keys, model.pk, int(ids.min()), int(ids.max())])
     order = np.argsort(known)
     rows = order[np.searchsorted(np.array(known, dtype=np.int64), ids, sorter=order)].tolist()
     decoded: list[list[Any]] = [msgspec.json.decode(text) for text in texts]

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from feedback.estimators.dispositions import Valued, value_of
 from feedback.estimators.metrics import Flags, Floats, Integers
 from feedback.estimators.rows import UNKNOWN
 from feedback.whatif.past import beliefs
+from models_registry import sql
 from models_registry.models import RegisteredModel
 from review import policy_facts
 
@@ -86,16 +86,8 @@ def everything_proceeded(
 def _read(model: RegisteredModel, last: int, before: datetime | None) -> _Rows:
     last = min(last, MOST_SCORES // len(model.classes))
     horizon = (model.outcomes_horizon_days or 0.0) * 86_400
-    with connection.cursor() as cursor:
-        values: dict[str, Any] = {
-            "classes": model.classes,
-            "model": model.pk,
-            "horizon": horizon,
-            "last": last,
-            "before": before,
-        }
-        cursor.execute(_ROWS, values)
-        cells = cursor.fetchall()
+    named: dict[str, Any] = {"classes": model.classes, "model": model.pk, "horizon": horizon}
+    cells = sql.rows(_ROWS, named | {"last": last, "before": before})
     predicted, dispositions, gates, outcomes, scores = zip(*cells, strict=True) if cells else ((), (), (), (), ())
     taken, p_gate = np.array(dispositions, dtype=object), np.array(gates, dtype=np.float64)
     # What a held row would have met without its gate is not stored. A rule leaves no chance to a draw, so where there

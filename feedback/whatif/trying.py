@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from feedback.estimators import consequences as what
 from feedback.estimators import planning, risk_coverage
@@ -16,6 +15,7 @@ from feedback.estimators.metrics import Floats
 from feedback.estimators.thresholds import Prices
 from feedback.whatif.past import Past, load
 from feedback.whatif.proposals import Proposed, proposal
+from models_registry import sql
 from models_registry.errors import Fault
 from models_registry.models import RegisteredModel
 from review import policies, policy_versions, previews, sampling
@@ -184,9 +184,7 @@ def _side(
         policy = policies.on_confidence(policy)
     replay = previews.replay(model, policy, past.batch, past.draws, live=live, per_day=past.per_day)
     routes = routes_of(replay.choices)
-    found = what.consequences(
-        past.evidence, past.batch.predicted, routes, tables.costs(past, routes), wrongs=tables.wrong
-    )
+    found = what.consequences(past.evidence, routes, tables.costs(past, routes), wrongs=tables.wrong)
     variance = _variance(past, replay)
     week = None if past.per_day is None else planning.half_width(variance, routes.propensity, WEEK * past.per_day)
     return Side(replay, found, week, planning.half_width(variance, routes.propensity, rows))
@@ -252,7 +250,5 @@ def _budget(past: Past, found: previews.Replay, rows: int, wanted: float) -> flo
 
 def _seconds(model: RegisteredModel) -> tuple[float | None, int]:
     """How long a review takes on average, by the newest decisions, and how many of them; None without any."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SECONDS, [LONGEST_SECONDS, model.pk, TIMED])
-        seconds, timed = cursor.fetchone()
+    [(seconds, timed)] = sql.rows(_SECONDS, [LONGEST_SECONDS, model.pk, TIMED])
     return seconds, timed

@@ -12,6 +12,7 @@ from rest_framework.settings import api_settings
 from models_registry import access, schemas
 from models_registry.errors import Fault, Invalid, NotFound
 from models_registry.models import ModelVersion, RegisteredModel
+from models_registry.numbers import whole
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -50,6 +51,14 @@ def checked(schema: dict[str, Any], body: Any, *, prefix: str = "") -> dict[str,
     if faults := schemas.faults(schema, body, prefix=prefix):
         raise Invalid(errors=faults)
     return dict(body)
+
+
+def number(text: str) -> int:
+    """The number in a path; raises NotFound for what is none, so that the answer is a problem and no page."""
+    found = whole(text)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def no_body(request: Request) -> None:

@@ -12,6 +12,7 @@ from models_registry import access, registration, serializers
 from models_registry.api.base import caller, known_parameters, listing
 from models_registry.errors import NotFound
 from models_registry.models import RegisteredModel
+from models_registry.shapes import page_of
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -25,7 +26,7 @@ class ModelList(APIView):
     @extend_schema(
         operation_id="models_list",
         summary="List your models",
-        responses={200: serializers.page_of(serializers.MODEL_ANSWER)},
+        responses={200: page_of(serializers.MODEL_ANSWER)},
     )
     def get(self, request: Request) -> Response:
         rows = caller(request).models("read").select_related("champion")
@@ -51,7 +52,7 @@ class DefinitionList(APIView):
     @extend_schema(
         operation_id="models_definitions_list",
         summary="List label definitions",
-        responses={200: serializers.page_of(serializers.DEFINITION_ANSWER)},
+        responses={200: page_of(serializers.DEFINITION_ANSWER)},
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")
@@ -93,7 +94,7 @@ class PromotionList(APIView):
     @extend_schema(
         operation_id="models_promotions_list",
         summary="List promotions",
-        responses={200: serializers.page_of(serializers.PROMOTION_ANSWER)},
+        responses={200: page_of(serializers.PROMOTION_ANSWER)},
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")

@@ -18,6 +18,7 @@ from models_registry.api.base import caller, known_parameters, listing, version_
 from models_registry.api.uploads import version_arguments
 from models_registry.errors import Fault, Invalid
 from models_registry.models import ModelVersion
+from models_registry.shapes import page_of
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -58,7 +59,7 @@ class VersionList(APIView):
     @extend_schema(
         operation_id="models_versions_list",
         summary="List versions",
-        responses={200: serializers.page_of(serializers.VERSION_ANSWER)},
+        responses={200: page_of(serializers.VERSION_ANSWER)},
     )
     def get(self, request: Request, slug: str) -> Response:
         model = access.model_for(caller(request), slug, "read")

@@ -15,6 +15,7 @@ from models_registry import access, serializers, webhooks
 from models_registry.api.base import caller, checked, known_parameters, listing
 from models_registry.errors import Fault, Invalid, NotFound
 from models_registry.models import RegisteredModel, WebhookEndpoint
+from models_registry.shapes import page_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -31,7 +32,7 @@ class WebhookList(APIView):
     @extend_schema(
         operation_id="webhooks_list",
         summary="List webhook endpoints",
-        responses={200: serializers.page_of(serializers.WEBHOOK_ANSWER)},
+        responses={200: page_of(serializers.WEBHOOK_ANSWER)},
     )
     def get(self, request: Request) -> Response:
         rows = _endpoints(caller(request), "read").select_related("model")

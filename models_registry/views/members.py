@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -48,14 +49,11 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _members_of(model: RegisteredModel) -> dict[str, Any]:
     invitations = model.invitations.select_related("accepted_by").order_by("-id")
+    still_open = Q(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
     return {
         "members": model.memberships.select_related("user", "user__person").order_by("user__username", "role"),
-        "open_invitations": invitations.filter(
-            accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
-        ),
-        "closed_invitations": invitations.exclude(
-            accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
-        )[:20],
+        "open_invitations": invitations.filter(still_open),
+        "closed_invitations": invitations.exclude(still_open)[:20],
     }
 
 

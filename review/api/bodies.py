@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from models_registry.serializers import DEFINITION_ANSWER, page_of
-from review.models import Lease, Mode, ReviewDecision
+from models_registry.serializers import DEFINITION_ANSWER
+from models_registry.shapes import (
+    FLAG,
+    NUMBER,
+    NUMBER_OR_NULL,
+    OBJECT,
+    TEXT,
+    TEXT_OR_NULL,
+    TEXTS,
+    TIME,
+    TIME_OR_NULL,
+    WHOLE,
+    document,
+    page_of,
+)
+from review.models import Explanation, Lease, Mode, Prediction, Resolution, ReviewDecision, RoutingDecision
 from review.policies import POLICY
 
-TEXT = {"type": "string"}
-TEXT_OR_NULL = {"type": ["string", "null"]}
-TIME = {"type": "string", "format": "date-time"}
-TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
-WHOLE = {"type": "integer"}
-NUMBER_OR_NULL = {"type": ["number", "null"]}
-FLAG = {"type": "boolean"}
-TEXTS = {"type": "array", "items": TEXT}
-
-
-def document(**properties: Any) -> dict[str, Any]:
-    """The schema of an object with these members."""
-    return {"type": "object", "properties": properties}
-
-
-DISPOSITION = {"enum": ["proceed", "hold", "refuse", None]}
+DISPOSITION = {"enum": [*RoutingDecision.Disposition.values, None]}
 MODE = {"enum": Mode.values, "description": "when the reviewer sees the model's answer"}
 DECISION = document(
     id=TEXT,
-    kind={"enum": ["decision", "undo"]},
+    kind={"enum": ReviewDecision.Kind.values},
     label=TEXT_OR_NULL,
     abstained=FLAG,
     reviewer={**TEXT_OR_NULL, "description": "a pseudonym; null where names are hidden from you"},
@@ -49,7 +46,7 @@ DECISION = document(
     decided_at=TIME,
     supersedes=TEXT_OR_NULL,
 )
-_CONTRIBUTIONS = {"type": "array", "items": document(feature=TEXT, value={}, contribution={"type": "number"})}
+_CONTRIBUTIONS = {"type": "array", "items": document(feature=TEXT, value={}, contribution=NUMBER)}
 _CONTRAST = document(
     against={**TEXT, "description": "the runner-up"},
     base_value=NUMBER_OR_NULL,
@@ -60,11 +57,11 @@ _FLIP = document(
     feature=TEXT,
     value={},
     label={**TEXT, "description": "what the model would answer"},
-    score={"type": "number", "description": "of that answer"},
-    distance={"type": "number", "description": "in spreads of the training data, 5th to 95th percentile"},
+    score={**NUMBER, "description": "of that answer"},
+    distance={**NUMBER, "description": "in spreads of the training data, 5th to 95th percentile"},
 )
 EXPLANATION = document(
-    status={"enum": ["pending", "ready", "failed"]},
+    status={"enum": Explanation.Status.values},
     explained_class=TEXT_OR_NULL,
     contributions={**_CONTRIBUTIONS, "description": "over the features of the contract, largest first"},
     base_value=NUMBER_OR_NULL,
@@ -85,7 +82,7 @@ EXPLANATION = document(
     },
     similar={
         "type": "array",
-        "items": document(prediction=TEXT, distance={"type": "number"}),
+        "items": document(prediction=TEXT, distance=NUMBER),
         "description": "decided cases most like it, nearest first, as they stood then",
     },
     reason={**TEXT, "description": "why there is none"},
@@ -95,7 +92,7 @@ RESOLUTION = document(
     state={"enum": ["pending", "final", None]},
     label=TEXT_OR_NULL,
     disposition=DISPOSITION,
-    by={"enum": ["model", "rule", "person", "fallback", None]},
+    by={"enum": [*Resolution.By.values, None]},
     at=TIME_OR_NULL,
 )
 PREDICTION_ANSWER = document(
@@ -104,13 +101,13 @@ PREDICTION_ANSWER = document(
     version=TEXT,
     external_id=TEXT,
     entity_id=TEXT_OR_NULL,
-    status={"enum": ["received", "routed", "decided", "withdrawn"]},
+    status={"enum": Prediction.Status.values},
     predicted={**TEXT_OR_NULL, "description": "null while it is hidden from you"},
     confidence=NUMBER_OR_NULL,
     occurred_at=TIME,
     received_at=TIME,
     disposition={**DISPOSITION, "description": "what to do at routing; `hold` until then"},
-    review={"enum": ["none", "gate", "audit"]},
+    review={"enum": RoutingDecision.Review.values},
     propensity={**NUMBER_OR_NULL, "description": "the probability with which a person looks at it"},
     draw=NUMBER_OR_NULL,
     reasons=TEXTS,
@@ -119,7 +116,7 @@ PREDICTION_ANSWER = document(
     withdrawn_reason=TEXT,
     explanation={**EXPLANATION, "type": ["object", "null"]},
     decisions={"type": "array", "items": DECISION},
-    labels={"type": "array", "items": {"type": "object"}},
+    labels={"type": "array", "items": OBJECT},
     resolution={**RESOLUTION, "description": "what to do now"},
     hidden={
         "type": "array",
@@ -176,8 +173,8 @@ QUEUE_ANSWER = document(
 QUEUES = page_of(QUEUE_ANSWER)
 _CASE = document(
     **PREDICTION_ANSWER["properties"],
-    features={"type": "object"},
-    scores={"type": ["object", "null"], "additionalProperties": {"type": "number"}},
+    features=OBJECT,
+    scores={"type": ["object", "null"], "additionalProperties": NUMBER},
     value=NUMBER_OR_NULL,
     groups={"type": ["object", "null"]},
     raw={},
@@ -192,7 +189,7 @@ ITEM = document(
     due_at=TIME_OR_NULL,
     prediction=_CASE,
     explanation=PREDICTION_ANSWER["properties"]["explanation"],
-    alternatives={"type": "array", "items": document(**{"class": TEXT, "score": {"type": "number"}})},
+    alternatives={"type": "array", "items": document(**{"class": TEXT, "score": NUMBER})},
     definition=document(**{
         name: DEFINITION_ANSWER["properties"][name] for name in ("number", "classes", "guidelines", "reason_codes")
     }),

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from models_registry.access import model_for
 from models_registry.api.base import caller, checked, known_parameters, listing, no_body
 from models_registry.errors import Fault, Invalid, NotFound
+from models_registry.numbers import whole
 from models_registry.schemas import instant
 from models_registry.tasks import ring_webhooks
 from review import overrides, policy_versions
@@ -118,9 +119,9 @@ def _fits(body: dict[str, Any]) -> None:
 
 
 def _case(model: RegisteredModel, principal: Principal, body: dict[str, Any]) -> Override:
-    named = body["prediction"]
+    pk = whole(body["prediction"])
     rows = Prediction.objects.select_related("model").filter(model=model)
-    found = rows.filter(pk=int(named)).first() if named.isascii() and named.isdecimal() and len(named) < 19 else None
+    found = None if pk is None else rows.filter(pk=pk).first()
     if found is None:
         raise Invalid(errors=[Fault("/prediction", "not_allowed", "the model has no such prediction")])
     given = {name: body.get(name) for name in ("label", "disposition")}

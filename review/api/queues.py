@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from models_registry.api.base import caller, checked, known_parameters, listing, no_body
+from models_registry.api.base import caller, checked, known_parameters, listing, no_body, number
 from models_registry.errors import Forbidden, NotFound
 from models_registry.models.lookups import by_unique
 from models_registry.tasks import ring_webhooks
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from models_registry.access import Principal
     from models_registry.models import RegisteredModel
-
-LONGEST_ID = 18
 
 
 class QueueList(APIView):
@@ -191,9 +189,7 @@ class Undo(APIView):
     def post(self, request: Request, pk: str) -> Response:
         known_parameters(request)
         no_body(request)
-        if not (pk.isascii() and pk.isdecimal() and len(pk) <= LONGEST_ID):
-            raise NotFound
-        decision = ReviewDecision.objects.select_related("model").filter(pk=int(pk)).first()
+        decision = ReviewDecision.objects.select_related("model").filter(pk=number(pk)).first()
         if decision is None:
             raise NotFound
         undone = decisions.undo(decision=decision, principal=caller(request))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from models_registry.serializers import page_of
-from review.api.bodies import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, document
+from models_registry.shapes import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, document, page_of
 
 _COMMENT = document(
     id=TEXT,

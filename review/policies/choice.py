@@ -154,7 +154,7 @@ def _sampled(policy: Policy | None, batch: Batch, fit: sampling.Fit | None) -> F
     if policy is None or policy.sampling.kind == "none":
         return np.zeros(len(batch))
     wanted = policy.sampling
-    sampler = fit or sampling.unfitted(wanted.kind, budget=wanted.budget, epsilon=wanted.epsilon)
+    sampler = fit or sampling.unfitted(wanted.kind, budget=wanted.budget)
     return sampling.probability(sampler, batch.guess) * batch.setting.sampling_share
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from review.serializers.shapes import REASON, TIME_OR_NONE
+from models_registry.shapes import FLAG, REASON, TIME_OR_NONE
 
 if TYPE_CHECKING:
     from models_registry.errors import Fault
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KILL_SWITCH: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "on": {"type": "boolean"},
+        "on": FLAG,
         "reason": REASON,
         "expires_at": TIME_OR_NONE,
     },

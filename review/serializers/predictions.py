@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from models_registry.shapes import NAME, NUMBER, TIME
 from review import context, redaction, resolutions
 from review.models import Explanation, Prediction, ReviewDecision
-from review.serializers.shapes import NAME, TIME
 from review.veil import NOTHING, Veil
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ PREDICTION: dict[str, Any] = {
             "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
             "minProperties": 2,
         },
-        "attributions": {"type": "object", "additionalProperties": {"type": "number"}},
-        "base_value": {"type": "number"},
+        "attributions": {"type": "object", "additionalProperties": NUMBER},
+        "base_value": NUMBER,
         "groups": _map(_SCALAR),
         "entity_id": {"type": "string", "minLength": 1, "maxLength": 200},
-        "value": {"type": "number"},
+        "value": NUMBER,
         "occurred_at": TIME,
         "as_of": _map(TIME),
         "feature_sets": _map(
@@ -55,7 +55,7 @@ PREDICTION: dict[str, Any] = {
         ),
         "raw": {},
         "latency_ms": {"type": "number", "minimum": 0},
-        "counters": _map({"type": "number"}),
+        "counters": _map(NUMBER),
         "context": context.SCHEMA,
     },
     "required": ["model", "external_id", "features", "scores"],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from models_registry.shapes import FLAG, NAME, NUMBER, TEXT
 from review import adjudication
 from review.models import MOST_DECISIONS, Lease, Mode, QueueItem, ReviewDecision, ReviewQueue
 from review.queue_settings import LONGEST_LEASE, SHORTEST_LEASE
 from review.serializers.predictions import WITHDRAWAL, prediction_body
-from review.serializers.shapes import NAME
 from review.veil import of_item
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ CLAIM: dict[str, Any] = {
     "type": "object",
     "properties": {
         "prefetch": {"type": "integer", "minimum": 0, "maximum": 5},
-        "reserved": {"type": "boolean", "description": "claimed ahead: kept back for a short time until it is opened"},
-        "escalated": {"type": "boolean", "description": "what was escalated first, for who leads a model"},
+        "reserved": {**FLAG, "description": "claimed ahead: kept back for a short time until it is opened"},
+        "escalated": {**FLAG, "description": "what was escalated first, for who leads a model"},
     },
     "additionalProperties": False,
 }
@@ -31,15 +31,15 @@ DECISION: dict[str, Any] = {
     "type": "object",
     "properties": {
         "label": NAME,
-        "abstain": {"type": "boolean"},
+        "abstain": FLAG,
         "reason_codes": {"type": "array", "items": NAME, "maxItems": 50},
-        "rationale": {"type": "string"},
-        "confidence": {"type": "number"},
-        "seconds_active": {"type": "number"},
+        "rationale": TEXT,
+        "confidence": NUMBER,
+        "seconds_active": NUMBER,
         "first_answer": NAME,
         "on_behalf_of": {"type": "string", "minLength": 1, "maxLength": 40},
-        "opened_seconds_ago": {"type": "number"},
-        "seconds_to_first_input": {"type": "number"},
+        "opened_seconds_ago": NUMBER,
+        "seconds_to_first_input": NUMBER,
         "input_kind": {"enum": ReviewDecision.Input.values},
     },
     "additionalProperties": False,
@@ -61,7 +61,7 @@ QUEUE_SETTINGS: dict[str, Any] = {
     "properties": {
         "mode": {"enum": Mode.values},
         "required_decisions": {"type": "integer", "minimum": 1, "maximum": MOST_DECISIONS},
-        "two_keys": {"type": "boolean"},
+        "two_keys": FLAG,
         "lease_seconds": {"type": "integer", "minimum": SHORTEST_LEASE, "maximum": LONGEST_LEASE},
     },
     "minProperties": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from review.serializers.shapes import NAME, REASON, TIME_OR_NONE
+from models_registry.shapes import NAME, REASON, TIME_OR_NONE
 
 if TYPE_CHECKING:
     from review.models import Comment, Override

@@ -15,11 +15,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from models_registry.errors import Conflict, Forbidden, Invalid
+from models_registry.numbers import whole
 from models_registry.views.base import page
 from review import cases, exposure, leases, queue, veil
 from review.models import CaseView, Explanation, Lease, ReviewerSettings
 from review.views import stage
-from review.views.answering import card_html, lease_of, refused, sentence, whole, withdrawn
+from review.views.answering import card_html, lease_of, refused, sentence, withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,11 @@ def first_answer(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     """One's own answer before the model's is shown; the case comes back with both."""
     at = stage.desk(request, slug)
     lease = lease_of(at, token)
-    place = request.POST.get("answer", "").removeprefix("label:")
     classes = lease.item.model.classes
-    if not (place.isdecimal() and len(place) < 5 and int(place) < len(classes)):
+    place = whole(request.POST.get("answer", "").removeprefix("label:"), below=len(classes))
+    if place is None:
         return refused("invalid", _("Choose one of the labels."), status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    label = str(classes[int(place)])
+    label = str(classes[place])
     return _changed(at, token, lambda: exposure.first_answer(token=token, principal=at.principal, label=label))
 
 
@@ -76,7 +77,7 @@ def explanation(request: HttpRequest, slug: str, token: UUID) -> HttpResponse:
     lease = Lease.objects.filter(token=token, model_shown_at__isnull=False).first()
     if not found or lease is None:
         raise Http404
-    tries = min(whole(request.GET.get("try", "1")), 99)
+    tries = min(whole(request.GET.get("try", "")) or 1, 99)
     shown = cases.case(found[0].prediction, veil.of_item(found[0], lease), at.principal)
     if shown["explanation"]["state"] == Explanation.Status.READY:
         queue.note_explanation_shown(token=token, holder=at.holder)

@@ -91,9 +91,5 @@ def tokens_of(request: HttpRequest, field: str = "tokens") -> list[UUID]:
     return found
 
 
-def whole(text: str, *, most: int = 99) -> int:
-    return min(int(text), most) if text.isascii() and text.isdecimal() and len(text) < 19 else 1
-
-
 def sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."

@@ -20,7 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from models_registry import strict_json
 from models_registry.errors import Conflict, Invalid, ReviewHubError
+from models_registry.numbers import whole
 from models_registry.schemas import faults as schema_faults
+from models_registry.shapes import FLAG, TEXT
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
 from review import late, leases, queue
@@ -36,7 +38,6 @@ from review.views.answering import (
     refused,
     sentence,
     tokens_of,
-    whole,
     withdrawn,
 )
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 MOST_AHEAD = 6
 MOST_ANSWERS = 20
-_TEXT = {"type": "string", "maxLength": 10_000}
 _SHORT = {"type": "string", "maxLength": 40}
 ANSWERS = {
     "type": "object",
@@ -63,13 +63,13 @@ ANSWERS = {
                 "properties": {
                     "token": {"type": "string", "format": "uuid"},
                     "answer": _SHORT,
-                    "note": {"type": "string"},
+                    "note": TEXT,
                     "codes": {"type": "array", "maxItems": 200, "items": {"type": "string", "maxLength": 200}},
                     "seconds": _SHORT,
                     "opened_ago": _SHORT,
                     "first_input": _SHORT,
                     "input": _SHORT,
-                    "instead": {"type": "boolean"},
+                    "instead": FLAG,
                 },
             },
         }
@@ -90,7 +90,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     A case goes by its tokens alone: a number of its item would tell when it was queued, and so which cases are old.
     """
     at = stage.desk(request, slug)
-    count = whole(request.POST.get("count", "1"))
+    count = whole(request.POST.get("count", "")) or 1
     if "tokens" in request.POST:
         items = stage.held(at, tokens_of(request))
         return HttpResponse("".join(card_html(at, item) for item in items))
@@ -99,7 +99,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
         items = [] if item is None else stage.held(at, item=item) or stage.claim(at, item=item, reserved=True)
         return HttpResponse("".join(card_html(at, item) for item in items) or none_html(at))
     escalated = bool(at.leads) and request.POST.get("escalated") == "1"
-    items = stage.claim(at, count=min(max(count, 1), MOST_AHEAD), reserved=True, escalated=escalated)
+    items = stage.claim(at, count=min(count, MOST_AHEAD), reserved=True, escalated=escalated)
     found = [card_html(at, item) for item in items]
     return HttpResponse("".join(found) + ("" if len(found) >= count else none_html(at)))
 

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from models_registry.errors import Conflict, ReviewHubError
+from models_registry.numbers import whole
 from models_registry.tasks import ring_webhooks
 from models_registry.views.base import page
 from review import decisions, late, queue
@@ -53,8 +54,8 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
 def claim(request: HttpRequest, slug: str) -> HttpResponse:
     """Take the next case, or the named one, and show it without script."""
     at = stage.desk(request, slug)
-    wanted = request.POST.get("item", "")
-    if wanted.isdecimal() and len(wanted) < 19 and (items := stage.claim(at, item=int(wanted))):
+    wanted = whole(request.POST.get("item", ""))
+    if wanted is not None and (items := stage.claim(at, item=wanted)):
         _open(at, items[0])
     return _next(at)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Context = dict[str, Any]
 LEADS = "preview"
-LATEST = 20
 
 
 class NotAllowed(Http404):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from feedback import delays
-from feedback.estimators import Estimate, Outputs, measure, moments, totals, true_value
+from feedback.estimators import Estimate, Outputs, Rows, measure, summed, totals, true_value
 from feedback.estimators.guess import with_confidence
 from feedback.estimators.ratio import estimate
 from feedback.simulation import reviewing, routes
@@ -99,7 +99,7 @@ def _looks(setup: routes.Setup, number: int) -> tuple[float, ...]:
     sums, missed, repeated, found = None, False, False, None
     for end in range(A_DAY, size + 1, A_DAY):
         day = slice(end - A_DAY, end)
-        one = moments("accuracy", outputs.part(day), labels[day], propensity[day])
+        one = summed("accuracy", outputs.part(day), Rows(labels[day], propensity[day]))
         sums = one if sums is None else sums + one
         if end < 2 * A_DAY:
             continue

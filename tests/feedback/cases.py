@@ -60,6 +60,11 @@ def make_item(prediction: Prediction, *, kind: str, slot: int = 1) -> QueueItem:
     return QueueItem.objects.create(prediction=prediction, model=prediction.model, queue=queue, kind=kind, slot=slot)
 
 
+def ask(prediction: Prediction) -> QueueItem:
+    """The prediction, whose answer is known, put to one more reviewer."""
+    return make_item(prediction, kind="gold", slot=prediction.items.count() + 1)
+
+
 def decide(prediction: Prediction, label: str | None, *, slot: int = 1, **fields: Any) -> ReviewDecision:
     """A decision at the end of the item's chain; without a label an abstention."""
     item = prediction.items.get(slot=slot)

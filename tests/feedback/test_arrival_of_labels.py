@@ -92,8 +92,8 @@ def test_only_the_newest_drawn_rows_are_read(cast):
     decide(make_case(cast.model, "old"), "ok")
     make_case(cast.model, "new")
     labels.pull()
-    reviews = arrivals.drawn_reviews(cast.model, now=timezone.now(), newest=1)
-    assert (reviews.age.size, reviews.arrived.tolist()) == (1, [False])
+    found = arrivals.learn(cast.model, now=timezone.now(), newest=1)
+    assert (found.drawn, found.labelled) == ({"audit": 1}, {"audit": 0})
 
 
 def test_a_snapshot_says_how_arrival_was_learned(cast):

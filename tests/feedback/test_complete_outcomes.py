@@ -86,7 +86,7 @@ def _weights(model):
     """The sum of training weights by class, both sides of the split together."""
     snapshot = datasets.build(snapshot_id=datasets.request_snapshot(model=model, actor="test").pk)
     assert snapshot.status == "ready", snapshot.failure
-    parts = [artifacts.read(part.artifact_id) for part in snapshot.parts.all()]
+    parts = [artifacts.path_of(part.artifact_id).read_bytes() for part in snapshot.parts.all()]
     split = split_snapshot(parts, contract=model.champion.contract.document, classes=model.classes)
     found = np.zeros(len(model.classes))
     for side in (split.train, split.held_out):

@@ -11,12 +11,13 @@ import pytest
 from feedback.estimators import (
     AUTO_ACCEPTED_ERROR,
     Outputs,
+    Rows,
     State,
     estimate,
     lost_moments,
     measure,
-    moments,
     nonresponse_bounds,
+    summed,
     totals,
     true_value,
 )
@@ -123,7 +124,7 @@ def _lossy(rng: np.random.Generator) -> tuple[Traffic, np.ndarray]:
 
 def _bounds(metric: str, made: Traffic, lost: np.ndarray) -> tuple[float, float] | None:
     labels = np.where(lost, UNKNOWN, made.labels)
-    known = totals([(moments(metric, made.outputs, labels, made.propensity, made.drawn), 1.0, 1.0)])
+    known = totals([(summed(metric, made.outputs, Rows(labels, made.propensity, made.drawn)), 1.0, 1.0)])
     ends = lost_moments(metric, made.outputs.part(lost), made.propensity[lost])
     return nonresponse_bounds(known, (totals([(ends[0], 1.0, 1.0)]), totals([(ends[1], 1.0, 1.0)])))
 
@@ -160,6 +161,6 @@ def test_the_lower_bound_is_the_interval_of_lost_rows_labelled_at_their_worst(me
 
 def test_nothing_lost_leaves_the_interval():
     made, _ = _lossy(np.random.default_rng(7))
-    sums = totals([(moments("accuracy", made.outputs, made.labels, made.propensity), 1.0, 1.0)])
+    sums = totals([(summed("accuracy", made.outputs, Rows(made.labels, made.propensity)), 1.0, 1.0)])
     found = estimate(sums)
     assert _bounds("accuracy", made, np.zeros(N, dtype=bool)) == pytest.approx((found.low, found.high), abs=1e-12)

@@ -1,4 +1,4 @@
-"""Estimates from sums that were kept apart, written down and added are those of all rows at once."""
+"""Estimates from sums that were kept apart and added are those of all rows at once."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ import pytest
 from feedback.estimators import (
     AUTO_ACCEPTED_ERROR,
     METRICS,
-    PAIRED,
-    Moments,
     Outputs,
+    Rows,
     estimate,
     guessed,
-    label_free,
     measure,
-    moments,
-    paired_difference,
-    paired_moments,
+    summed,
     totals,
     unweighted,
 )
+from tests.feedback.simulated_traffic import label_free
 
 ALL = (*METRICS, AUTO_ACCEPTED_ERROR)
 UNKNOWN = -1
@@ -63,36 +60,22 @@ def test_any_partition_into_cells_gives_the_estimate_of_all_rows(metric, classes
     rng = np.random.default_rng(seed)
     outputs, labels, propensity, drawn, cell, came, comes = _traffic(rng, classes, positive)
     places = [cell == k for k in range(5)] + [np.zeros(N, dtype=bool)]
-    kept = [moments(metric, outputs.part(at), labels[at], propensity[at], drawn[at]) for at in places]
+    kept = [summed(metric, outputs.part(at), Rows(labels[at], propensity[at], drawn[at])) for at in places]
     whole = totals((sums, 1.0, 1.0) for sums in kept)
     _same(estimate(whole), measure(metric, outputs, labels, propensity, drawn=drawn))
     assert guessed(whole) == pytest.approx(label_free(metric, outputs, drawn), rel=1e-9)
 
-    stored = [Moments.from_list(metric, sums.to_list()) for sums in kept]
-    late = totals(zip(stored, [*came, 1.0], [*comes, 1.0], strict=True))
+    late = totals(zip(kept, [*came, 1.0], [*comes, 1.0], strict=True))
     at_once = measure(metric, outputs, labels, propensity, came[cell], comes[cell], drawn)
     _same(estimate(late), at_once)
     assert at_once.standard_error != pytest.approx(estimate(whole).standard_error, rel=1e-6)
 
 
-@pytest.mark.parametrize("metric", PAIRED)
-def test_a_paired_difference_adds_up_as_well(metric):
-    rng = np.random.default_rng(8)
-    old, labels, propensity, _, cell, came, comes = _traffic(rng)
-    scores = np.abs(old.scores + rng.normal(0, 0.1, N)[:, None] * [1, -1])
-    new = replace(old, scores=scores, predicted=scores.argmax(axis=1))
-    cells = []
-    for k in range(5):
-        at = cell == k
-        sums = paired_moments(metric, old.part(at), new.part(at), labels[at], propensity[at])
-        cells.append((sums, came[k], comes[k]))
-    found = paired_difference(metric, old, new, labels, propensity, came[cell], comes[cell])
-    _same(estimate(totals(cells)), found)
-
-
 def test_sums_of_equal_arrival_may_be_added_before_arrival_is_known():
     outputs, labels, propensity, _, cell, *_ = _traffic(np.random.default_rng(5))
-    parts = [moments("recall", outputs.part(cell == k), labels[cell == k], propensity[cell == k]) for k in range(5)]
+    parts = [
+        summed("recall", outputs.part(cell == k), Rows(labels[cell == k], propensity[cell == k])) for k in range(5)
+    ]
     apart = totals((sums, 0.7, 0.6) for sums in parts)
     _same(estimate(totals([(reduce(add, parts), 0.7, 0.6)])), estimate(apart))
     _same(estimate(totals([(parts[0], 0.7, 0.6)]) + totals((sums, 0.7, 0.6) for sums in parts[1:])), estimate(apart))
@@ -101,20 +84,20 @@ def test_sums_of_equal_arrival_may_be_added_before_arrival_is_known():
 @pytest.mark.parametrize("metric", ["accuracy", "precision", "cost"])
 def test_a_label_that_came_later_changes_the_sums_to_what_they_would_have_been(metric):
     outputs, labels, propensity, *_ = _traffic(np.random.default_rng(4))
-    kept = moments(metric, outputs, np.full(N, UNKNOWN), propensity)
+    kept = summed(metric, outputs, Rows(np.full(N, UNKNOWN), propensity))
     for start in range(0, N, 50):
         at = slice(start, start + 50)
-        without = moments(metric, outputs.part(at), np.full(50, UNKNOWN), propensity[at])
-        kept = kept + (moments(metric, outputs.part(at), labels[at], propensity[at]) - without)
+        without = summed(metric, outputs.part(at), Rows(np.full(50, UNKNOWN), propensity[at]))
+        kept = kept + (summed(metric, outputs.part(at), Rows(labels[at], propensity[at])) - without)
     _same(
         estimate(totals([(kept, 0.9, 0.8)])),
-        estimate(totals([(moments(metric, outputs, labels, propensity), 0.9, 0.8)])),
+        estimate(totals([(summed(metric, outputs, Rows(labels, propensity)), 0.9, 0.8)])),
     )
 
 
 def test_the_naive_figure_needs_no_arrival():
     outputs, labels, propensity, *_ = _traffic(np.random.default_rng(6))
-    found = unweighted(moments("accuracy", outputs, labels, propensity))
+    found = unweighted(summed("accuracy", outputs, Rows(labels, propensity)))
     known = labels != UNKNOWN
     assert found.naive == pytest.approx(np.mean(outputs.predicted[known] == labels[known]), abs=1e-12)
     assert (found.labels, found.point) == (known.sum(), None)
@@ -130,17 +113,13 @@ def test_a_million_to_one_in_scale_costs_no_digits():
 
 def test_sums_of_different_metrics_do_not_add_and_impossible_arrival_is_refused():
     outputs, labels, propensity, *_ = _traffic(np.random.default_rng(9))
-    accuracy, recall = (moments(metric, outputs, labels, propensity) for metric in ("accuracy", "recall"))
+    accuracy, recall = (summed(metric, outputs, Rows(labels, propensity)) for metric in ("accuracy", "recall"))
     with pytest.raises(ValueError, match="do not add"):
         accuracy + recall
     for wrong in (0.0, 1.2, float("nan")):
         with pytest.raises(ValueError, match="arrival"):
             totals([(accuracy, wrong, 1.0)])
-    with pytest.raises(ValueError, match="no sums of accuracy"):
-        Moments.from_list("accuracy", accuracy.to_list()[:-1])
     with pytest.raises(ValueError, match="which rows were drawn"):
-        moments(AUTO_ACCEPTED_ERROR, outputs, labels, propensity)
+        summed(AUTO_ACCEPTED_ERROR, outputs, Rows(labels, propensity))
     with pytest.raises(ValueError, match="probability"):
         measure("accuracy", outputs, labels, propensity, np.full(N, np.nan))
-    with pytest.raises(KeyError):
-        paired_difference("recall", outputs, outputs, labels, propensity)

@@ -14,14 +14,14 @@ from feedback.estimators import Estimate, State, measure
 from feedback.models import GoldTruth, Label
 from feedback.monitoring.population import load
 from models_registry import access
-from models_registry.errors import Conflict, Invalid
+from models_registry.errors import Invalid
 from models_registry.models import AuditEvent
 from review import decisions, queue, resolutions
 from review.models import Prediction, QueueItem, ReviewDecision, ReviewQueue
 from review.serializers import item_body
 from reviewhub.invariants import check_all
 from tests.conftest import Cast
-from tests.feedback.cases import NOON, make_case, make_item
+from tests.feedback.cases import NOON, ask, make_case, make_item
 
 OK, FRAUD = "ok", "fraud"
 # (what the model says, what is true): rows reviewed, and the share that reviewers get wrong under this screen.
@@ -44,7 +44,7 @@ def _case(cast: Cast, name: str, says: str = OK, **fields: Any) -> Prediction:
 def _gold(cast: Cast, name: str, says: str = OK, truth: str = FRAUD) -> QueueItem:
     prediction = _case(cast, name, says, review="none", occurred_at=LONG_AGO)
     gold.set_gold(prediction=prediction, value=truth, actor="erin")
-    return gold.ask(prediction=prediction, actor="erin")
+    return ask(prediction)
 
 
 def _given(truth: str, place: int, wrong: int) -> str:
@@ -54,7 +54,7 @@ def _given(truth: str, place: int, wrong: int) -> str:
 def _accuracy(cast: Cast, *, corrected: bool) -> Estimate:
     # All of them are reviewed with certainty, and all have answered.
     rows = load(cast.model, [((NOON - timedelta(days=1)).timestamp(), float("inf"))])
-    reviewers = gold.corrections(cast.model) if corrected else None
+    reviewers = gold.confusion_of(cast.model) if corrected else None
     return measure("accuracy", rows.outputs(cast.model), rows.label, rows.propensity, reviewers=reviewers)
 
 
@@ -85,7 +85,7 @@ def test_without_gold_nothing_is_corrected_and_with_too_little_there_is_no_figur
         made = _case(cast, f"p-{place}", review="gate", propensity=1.0)
         _answer(cast, made.items.get(), cast.alice, OK)
     labels.pull_all()
-    assert gold.corrections(cast.model) is None
+    assert not gold.confusion_of(cast.model).counts.any()
     _answer(cast, _gold(cast, "g"), cast.bob, OK)
     found = _accuracy(cast, corrected=True)
     assert (found.state, found.point, found.naive) == (State.INSUFFICIENT, None, 1.0)
@@ -113,7 +113,7 @@ def test_a_gold_answer_that_is_undone_leaves_a_decided_prediction_decided(cast: 
     _answer(cast, prediction.items.get(), cast.alice, FRAUD)
     before = _told(prediction)
     gold.set_gold(prediction=prediction, value=FRAUD, actor="erin")
-    made = _answer(cast, gold.ask(prediction=prediction, actor="erin"), cast.bob, OK)
+    made = _answer(cast, ask(prediction), cast.bob, OK)
     decisions.undo(decision=made, principal=access.principal_of_user(cast.bob))
     assert _told(prediction) == before
     assert before[0::3] == ("decided", "person")
@@ -141,7 +141,7 @@ def test_a_gold_answer_takes_nothing_from_the_label_of_the_draw(cast: Cast, toge
     if not together:
         labels.pull_all()
     gold.set_gold(prediction=prediction, value=FRAUD, actor="erin")
-    _answer(cast, gold.ask(prediction=prediction, actor="erin"), cast.bob, OK)
+    _answer(cast, ask(prediction), cast.bob, OK)
     labels.pull_all()
     standing = Label.objects.get(retired_at__isnull=True)
     assert (standing.value, standing.selection, standing.propensity) == (FRAUD, "draw", 0.25)
@@ -157,7 +157,7 @@ def test_answers_are_counted_by_suggestion_truth_and_answer(cast: Cast) -> None:
     counted = gold.confusion_of(cast.model).counts
     assert counted.reshape(2, 2, 2, 2).sum(axis=0).tolist() == [[[0, 0], [1, 0]], [[0, 1], [0, 1]]]
     assert gold.confusion_of(cast.model, timezone.now() - timedelta(hours=1)).counts.sum() == 0
-    assert gold.corrections(cast.other_model) is None
+    assert not gold.confusion_of(cast.other_model).counts.any()
 
 
 def test_abstentions_own_truths_and_other_items_are_no_gold_answers(cast: Cast) -> None:
@@ -190,7 +190,7 @@ def test_a_truth_that_was_wrong_is_corrected_for_past_answers_and_on_record(cast
 def test_several_reviewers_answer_one_gold_item_each_once(cast: Cast) -> None:
     item = _gold(cast, "a")
     _answer(cast, item, cast.bob, OK)
-    second = gold.ask(prediction=item.prediction, actor="erin")
+    second = ask(item.prediction)
     assert second.slot == 2
     line, bob = ReviewQueue.objects.get(slug=cast.model.slug), access.principal_of_user(cast.bob)
     assert queue.claim(queue=line, models=[cast.model], holder=bob.pseudonym) == []
@@ -203,18 +203,6 @@ def test_what_is_no_class_cannot_be_true(cast: Cast) -> None:
         gold.set_gold(prediction=_case(cast, "p"), value="cat", actor="erin")
     assert [(fault.pointer, fault.code) for fault in found.value.errors] == [("/value", "unknown_class")]
     assert not GoldTruth.objects.exists()
-
-
-@pytest.mark.parametrize("state", ["unknown truth", "open item", "withdrawn", "received"])
-def test_only_a_settled_prediction_of_known_truth_is_asked(cast: Cast, state: str) -> None:
-    prediction = _case(cast, "p", review="audit" if state == "open item" else "none")
-    if state != "unknown truth":
-        gold.set_gold(prediction=prediction, value=OK, actor="erin")
-    if state in ("withdrawn", "received"):
-        Prediction.objects.update(status=state)
-    with pytest.raises(Conflict):
-        gold.ask(prediction=prediction, actor="erin")
-    assert not QueueItem.objects.filter(kind="gold").exists()
 
 
 def test_a_reviewer_cannot_tell_a_gold_item_from_an_audit(cast: Cast, client: Client) -> None:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from feedback import gold
 from feedback.models import GoldTruth
 from tests.conftest import Cast
-from tests.feedback.cases import make_case
+from tests.feedback.cases import ask, make_case
 
 PAGE, API = "/models/payments/gold/", "/api/v1/models/payments/gold/"
 
@@ -109,7 +109,7 @@ def test_reviewers_neither_read_nor_say_what_is_known(three: Cast, client: Clien
 def test_the_page_leaves_out_what_waits_to_be_answered_by_its_reader(erin: Client, three: Cast) -> None:
     gold.set_gold(prediction=_of("a"), value="fraud", actor="dana")
     gold.set_gold(prediction=_of("b"), value="fraud", actor="dana")
-    gold.ask(prediction=_of("a"), actor="dana")
+    ask(_of("a"))
     text = erin.get(PAGE).content.decode()
     assert f"/predictions/{_pk('b')}/" in text
     assert f"/predictions/{_pk('a')}/" not in text

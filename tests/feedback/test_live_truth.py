@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from feedback import labels, monitoring, watching
-from feedback.estimators import label_free, measure
+from feedback.estimators import measure
 from feedback.estimators.questions import HEADLINES
 from feedback.models import Alert
 from feedback.monitoring import days
@@ -20,6 +20,7 @@ from review.models import PolicyVersion, RoutingControl
 from tests.conftest import POLICY, make_model
 from tests.feedback.cases import make_case, undo
 from tests.feedback.live_world import BEGIN, world
+from tests.feedback.simulated_traffic import label_free
 
 NOW = BEGIN + timedelta(days=30, hours=5)
 

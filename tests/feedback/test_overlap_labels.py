@@ -114,15 +114,14 @@ def test_a_case_that_two_decide_arrives_once_and_when_it_is_settled(cast: Cast) 
     say(cast.model, cast.alice, "fraud")
     standing()
     now = ReviewDecision.objects.values_list(DatabaseNow(), flat=True).first()
-    assert not arrivals.drawn_reviews(cast.model, now=now).arrived.any()
+    assert arrivals.learn(cast.model, now=now).labelled == {"audit": 0}
 
     say(cast.model, cast.bob, "fraud")
     standing()
     now = ReviewDecision.objects.values_list(DatabaseNow(), flat=True).first()
 
-    found = arrivals.drawn_reviews(cast.model, now=now)
-    assert found.age.size == 1
-    assert found.arrived.all()
+    found = arrivals.learn(cast.model, now=now)
+    assert (found.drawn, found.labelled) == ({"audit": 1}, {"audit": 1})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from review.models import Explanation, Prediction, QueueItem, ReviewQueue, Routi
 from review.terms import draw_key
 from reviewhub.invariants import check_all
 from tests.conftest import Cast
-from tests.feedback.cases import NOON, make_case, make_item
+from tests.feedback.cases import NOON, ask, make_case, make_item
 from tests.threads import in_threads
 
 OK, FRAUD = "ok", "fraud"
@@ -114,7 +114,7 @@ def test_a_case_for_practice_is_never_planted(cast: Cast) -> None:
 def test_a_case_that_everybody_has_answered_is_not_planted(cast: Cast) -> None:
     case = known(cast, "k")
     for person in (cast.alice, cast.bob, cast.erin):
-        answer(cast, gold.ask(prediction=case, actor="dana"), person)
+        answer(cast, ask(case), person)
     drawn(cast, "a")
     assert planting.plant() == 0
     access.grant_role(user=cast.mallory, model=cast.model, role="reviewer", actor="test")
@@ -194,11 +194,12 @@ def test_behind_gates_that_never_end_it_is_claimed_in_the_share_of_audits(cast: 
     assert sum(item.kind == "gate" for item in taken) == 9
 
 
-def test_every_gold_item_is_due_as_every_audit_is(cast: Cast) -> None:
-    asked = gold.ask(prediction=known(cast, "k"), actor="dana")
-    asked.refresh_from_db()
+def test_a_gold_item_is_due_as_every_audit_is_where_there_is_none_like_it(cast: Cast) -> None:
+    known(cast, "k")
+    item = planting.plant_after(routing_id=drawn(cast, "a", review="gate").pk)
+    item.refresh_from_db()
     seconds = settings.REVIEWHUB["AUDIT_DUE_SECONDS"]
-    assert (asked.due_at - asked.enqueued_at).total_seconds() == pytest.approx(seconds, abs=5)
+    assert (item.due_at - item.enqueued_at).total_seconds() == pytest.approx(seconds, abs=5)
 
 
 def test_nobody_gets_a_gold_case_that_they_have_answered_nor_answers_one_again(cast: Cast) -> None:
@@ -206,7 +207,7 @@ def test_nobody_gets_a_gold_case_that_they_have_answered_nor_answers_one_again(c
     real = make_case(cast.model, "real", review="audit")
     answer(cast, real.items.get(), cast.bob)
     gold.set_gold(prediction=real, value=OK, actor="dana")
-    asked = gold.ask(prediction=real, actor="dana")
+    asked = ask(real)
     assert queue.claim(queue=line, models=[cast.model], holder=bob.pseudonym) == []
     answer(cast, asked, cast.alice)
     manual = make_item(real, kind="manual", slot=7)
@@ -216,7 +217,7 @@ def test_nobody_gets_a_gold_case_that_they_have_answered_nor_answers_one_again(c
 
 def test_gold_that_nobody_answers_is_taken_back_and_what_is_held_is_not(cast: Cast) -> None:
     line, bob = ReviewQueue.objects.get(slug="payments"), access.principal_of_user(cast.bob)
-    old, held, fresh = (gold.ask(prediction=known(cast, f"k-{n}"), actor="dana") for n in range(3))
+    old, held, fresh = (ask(known(cast, f"k-{n}")) for n in range(3))
     queue.claim(queue=line, models=[cast.model], holder=bob.pseudonym, item=held.pk)
     QueueItem.objects.filter(pk__in=[old.pk, held.pk]).update(enqueued_at=timezone.now() - timedelta(days=8))
     assert planting.expire() == 1
@@ -231,7 +232,7 @@ def test_gold_that_nobody_answers_is_taken_back_and_what_is_held_is_not(cast: Ca
 @pytest.mark.parametrize("how", ["practice", "removed"])
 def test_what_waits_is_taken_back_with_its_truth(cast: Cast, how: str) -> None:
     case = known(cast, "k")
-    item = gold.ask(prediction=case, actor="dana")
+    item = ask(case)
     line, bob = ReviewQueue.objects.get(slug="payments"), access.principal_of_user(cast.bob)
     [taken] = queue.claim(queue=line, models=[cast.model], holder=bob.pseudonym, item=item.pk)
     if how == "practice":
@@ -273,7 +274,7 @@ def _figures(cast: Cast) -> Any:
 
 def test_what_was_known_is_told_once_the_answer_can_not_be_changed(cast: Cast) -> None:
     case = known(cast, "k")
-    made = answer(cast, gold.ask(prediction=case, actor="dana"), cast.bob, OK)
+    made = answer(cast, ask(case), cast.bob, OK)
     real = answer(cast, make_case(cast.model, "real").items.get(), cast.bob)
     assert gold.told([made, real]) == {}
     with override_settings(REVIEWHUB={**settings.REVIEWHUB, "UNDO_SECONDS": -1}):

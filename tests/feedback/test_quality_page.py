@@ -75,6 +75,17 @@ def test_a_useless_model_is_called_no_better_than_its_constant(shown):
     assert said in words(shown(documents.quality(baseline=useless)))
 
 
+def test_scores_are_taken_at_their_word_unless_they_miss_by_more_than_chance_makes(shown):
+    one = {"low": 0.0, "high": 1.0, "mean_score": 0.6, "n": 2000, "labels": 420}
+    right = {
+        "of": "fraud", "bins": [{**one, "share": 0.63, "share_low": 0.59, "share_high": 0.67}], "state": "ok",
+        "ece": 0.03, "ece_noise": 0.02, "ece_limit": 0.05, "miscalibrated": False, "slope": None, "intercept": 0.1,
+    }  # fmt: skip
+    assert "can be taken at their word" in words(shown(documents.quality(calibration=right)))
+    off = {**right, "ece": 0.09, "miscalibrated": True}
+    assert "The scores miss by 9.0 % on average." in words(shown(documents.quality(calibration=off)))
+
+
 def test_a_constant_that_costs_less_is_told_beside_the_cost(shown):
     document = documents.quality()
     assert "does better" not in words(shown(document))

@@ -62,7 +62,7 @@ def test_with_every_label_known_it_is_counting():
     known, routes, wrongs = everything(evidence, truth), candidate(m), wrong(predicted, 2)
     prices = Prices(COSTS, 0.5)
     value = np.where(np.arange(400) % 3 == 0, np.nan, 2.0)
-    found = consequences(known, predicted, routes, cost_table(routes, predicted, prices, value), wrongs=wrongs)
+    found = consequences(known, routes, cost_table(routes, predicted, prices, value), wrongs=wrongs)
     passed = caught = cost = errors = alone = 0.0
     for i in range(400):
         error, gate, pi = float(predicted[i] != truth[i]), routes.gate[i], routes.propensity[i]
@@ -128,16 +128,14 @@ def test_the_error_of_a_small_part_is_judged_and_cut_as_a_share_of_that_part():
     labels = np.where((np.arange(4000) % 6 == 0) | ~alone, truth, -1)
     evidence = Evidence(np.full((2, 4000), 0.5), labels, np.where(alone, 1 / 6, 1.0))
     gate = 1.0 - alone
-    found = consequences(evidence, predicted, Routes(gate, gate, gate > 1), None, wrongs=wrong(predicted, 2))
+    found = consequences(evidence, Routes(gate, gate, gate > 1), None, wrongs=wrong(predicted, 2))
     # 34 labels of 200 rows: known well as a part of everything, and hardly at all for itself.
     assert found.passed.estimate.state is State.OK
     assert found.error.estimate.high - found.error.estimate.low > 0.3
     assert found.error.estimate.state is State.INSUFFICIENT
     beyond = among(Figure(Estimate(0.05, -0.001, 0.06, 0.01, 40.0, State.OK), 0.05), 0.05)
     assert (beyond.estimate.point, beyond.estimate.low, beyond.estimate.high) == (1.0, 0.0, 1.0)
-    nobody = consequences(
-        evidence, predicted, Routes(gate + alone, gate + alone, gate > 1), None, wrongs=wrong(predicted, 2)
-    )
+    nobody = consequences(evidence, Routes(gate + alone, gate + alone, gate > 1), None, wrongs=wrong(predicted, 2))
     assert (nobody.error.estimate.state, nobody.error.value) == (State.INSUFFICIENT, None)
 
 

@@ -30,7 +30,7 @@ def _take(model):
 
 
 def _table(snapshot):
-    files = [artifacts.read(part.artifact_id) for part in snapshot.parts.all()]
+    files = [artifacts.path_of(part.artifact_id).read_bytes() for part in snapshot.parts.all()]
     return pyarrow.concat_tables(parquet.read_table(io.BytesIO(file)) for file in files)
 
 

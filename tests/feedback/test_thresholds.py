@@ -9,11 +9,9 @@ from feedback.estimators import Outputs, State, true_value
 from feedback.estimators.counterfactual import answers_at
 from feedback.estimators.thresholds import (
     Prices,
-    cheapest,
     confidence_threshold,
     cost_threshold,
     propose,
-    propose_by_group,
     review_interval,
     risk_threshold,
     worth_a_review,
@@ -115,25 +113,13 @@ def test_the_policys_risk_and_confidence_draw_the_same_region():
     for costs, value in ((alike, None), (Prices(rng.uniform(1, 9, (3, 3)) * (1 - np.eye(3)), 1.2), 2.5)):
         setting = Setting(names, {names[k]: costs.costs[k].tolist() for k in range(3)}, {}, "q")
         confidence, values = scores.max(axis=1), None if value is None else np.full(2_000, value)
-        risks = risk(Batch(setting, scores, cheapest(scores, costs.costs), confidence, confidence, values))
+        risks = risk(Batch(setting, scores, (scores @ costs.costs.T).argmin(axis=1), confidence, confidence, values))
         threshold = risk_threshold(costs, valued=value is not None)
         worth = worth_a_review(scores, costs, values)
         assert np.array_equal(risks > threshold, worth)
     assert confidence_threshold(Prices(COSTS, 0.4)) is None
     assert risk_threshold(Prices(COSTS, 0.4, 0.1)) is None
     assert risk_threshold(alike, valued=True) is None
-
-
-def test_a_group_has_thresholds_of_its_own_prices():
-    scores, _ = _rare(5_000)
-    names = np.where(np.arange(5_000) % 5 == 0, "vip", "other").tolist()
-    names[1] = None
-    dearer = Prices(np.array([[0.0, 80.0], [1.0, 0.0]]), 0.4)
-    found = propose_by_group(scores, names, Prices(COSTS, 0.4), own={"vip": dearer})
-    assert sorted(found) == ["other", "vip"]
-    assert (found["vip"].threshold, found["other"].threshold) == pytest.approx((1 / 81, 1 / 21))
-    assert found["vip"].rows + found["other"].rows == 4_999
-    assert found["vip"].share_reviewed > found["other"].share_reviewed
 
 
 def test_a_case_of_more_value_is_reviewed_at_less_risk():

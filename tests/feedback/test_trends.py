@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feedback.estimators.trends import BAR, DELAY_DAYS, mann_kendall, trend
+from feedback.estimators.trends import BAR, mann_kendall, trend
 
+# 50 runs a day, each with a deviation of 1.
 DEVIATION = 1 / np.sqrt(50)
+# Declared: a rise of 1.1 to 1.6 within so many days is told before it ends.
+DELAY_DAYS = 28
 
 
 def _nights(line: np.ndarray, first: int = 56) -> int | None:

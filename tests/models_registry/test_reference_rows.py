@@ -132,6 +132,7 @@ def test_a_bare_matrix_needs_the_contracts_width():
     numbers = {"features": [feature for feature in CONTRACT["features"] if feature["name"] != "country"]}
     rows = [{"amount": 1, "age": None, "country": "DE", "member": True}]
     assert frames.inputs(Bare(), rows, CONTRACT).dtype == object
-    assert frames.matrix([{"amount": 1, "age": 2, "member": True}], numbers).tolist() == [[1.0, 2.0, 1.0]]
+    known = frames.frame([{"amount": 1, "age": 2, "member": True}], numbers)
+    assert frames.as_matrix(known).tolist() == [[1.0, 2.0, 1.0]]
     with pytest.raises(Invalid, match="takes 4 columns, the contract has 3"):
         frames.inputs(Bare(), rows, numbers)

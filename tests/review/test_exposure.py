@@ -156,7 +156,7 @@ def test_what_was_seen_under_an_earlier_lease_counts_in_a_blind_one(cast: Cast):
 
 def test_what_was_seen_on_a_page_counts_and_what_a_colleague_saw_does_not(cast: Cast):
     item, alice = claimed(cast, "blind", required=2)
-    exposure.note_model_shown(prediction=item.prediction_id, viewer=access.person_of(cast.bob).pseudonym, where="page")
+    show_model(item, access.person_of(cast.bob).pseudonym)
     mine = decisions.decide(token=item.lease_token, principal=alice, label="ok")
     second = QueueItem.objects.create(
         prediction=item.prediction, model=item.model, queue=item.queue, kind="gate", slot=2, required=2
@@ -231,7 +231,7 @@ def test_a_decision_and_a_look_at_the_same_moment_agree_on_which_came_first() ->
         works = [
             lambda token=token: decisions.decide(token=token, principal=holder, label="ok"),
             lambda token=token: exposure.reveal(token=token, principal=holder),
-            lambda item=item: exposure.note_model_shown(prediction=item.prediction_id, viewer=holder.pseudonym),
+            lambda item=item: show_model(item, holder.pseudonym),
         ]
         in_threads(3, lambda n, works=works: works[n]())
         decision = ReviewDecision.objects.get(item=item)
@@ -239,6 +239,11 @@ def test_a_decision_and_a_look_at_the_same_moment_agree_on_which_came_first() ->
         before = first is not None and first < decision.decided_at
         assert (decision.model_shown_at is not None) is before
         assert decision.model_shown_at in (None, first)
+
+
+def show_model(item: QueueItem, viewer: str) -> None:
+    """As a page does that shows the model's answer beside any lease."""
+    sightings.write([item.prediction_id], viewer=viewer, whats=["model"], where="page", once=True)
 
 
 def take_by(holder: access.Principal, item: QueueItem) -> Any:

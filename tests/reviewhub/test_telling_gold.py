@@ -16,8 +16,8 @@ from models_registry.errors import Conflict
 from review import decisions, queue, sightings
 from review.models import Mode, QueueItem, Resolution, ReviewQueue, RoutingControl
 from tests.conftest import Cast
+from tests.feedback.cases import ask, make_case
 from tests.feedback.cases import decide as was_decided
-from tests.feedback.cases import make_case
 from tests.review.overlapping import asked, make_overlap, say, take, who
 
 API = "/api/v1"
@@ -46,7 +46,7 @@ def pair(cast: Cast) -> dict[str, QueueItem]:
     )
     # As routing tells it: with the label.
     Resolution.objects.create(prediction=audit, model=cast.model, label="ok", disposition="proceed", by="model")
-    return {"known-case": gold.ask(prediction=known, actor="erin"), "audit-case": audit.items.get()}
+    return {"known-case": ask(known), "audit-case": audit.items.get()}
 
 
 def statuses(client: Client, name: str) -> list[Any]:

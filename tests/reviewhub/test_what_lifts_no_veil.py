@@ -14,8 +14,8 @@ from models_registry import access
 from review import comments, decisions, redaction, veil
 from review.models import Explanation, Prediction, QueueItem, Resolution, ReviewQueue, RoutingDecision
 from tests.conftest import Cast
+from tests.feedback.cases import ask, make_case
 from tests.feedback.cases import decide as was_decided
-from tests.feedback.cases import make_case
 from tests.review.items import make_item
 from tests.review.overlapping import make_overlap, say, take, who
 from tests.reviewhub.blind_world import age
@@ -118,7 +118,7 @@ def asked_again(cast: Cast, **late: timedelta) -> Prediction:
     )  # fmt: skip
     labels.pull_all()
     gold.set_gold(prediction=found, value="fraud", actor="erin")
-    gold.ask(prediction=found, actor="erin")
+    ask(found)
     return Prediction.objects.get(pk=found.pk)
 
 

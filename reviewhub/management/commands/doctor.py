@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from models_registry import sql
 from review import digests
 from review.models import Prediction
 from reviewhub.celery import app
@@ -62,9 +63,8 @@ def _fault(check: Callable[[], str]) -> str:
 
 
 def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version_num")
-        version = int(cursor.fetchone()[0])
+    [(number,)] = sql.rows("SHOW server_version_num")
+    version = int(number)
     return "" if version >= 160000 else f"PostgreSQL {version // 10000} is too old, 16 or newer is needed"
 
 
