@@ -1,0 +1,49 @@
+// One's own pause: the cases are free for others, until one resumes or a case comes on the stage by itself.
+
+import { retake } from "./holding.js";
+import { page } from "./page.js";
+import { passOver } from "./passing.js";
+import { advance, blank, ended, paint } from "./stage.js";
+import { clone, unnotice } from "./states.js";
+
+export function pause() {
+  if (page.paused) return;
+  const { current, deck, outbox } = page;
+  page.paused = { slot: current };
+  deck.stopped = true;
+  const back = [current, ...deck.slots].filter(Boolean);
+  deck.slots = [];
+  passOver(back.filter((slot) => outbox.recalls.has(slot.token)), "paused");
+  deck.giveBack(back.filter((slot) => !outbox.recalls.has(slot.token)), "paused");
+  unnotice("ending", "expired", "slow");
+  ended(clone("own-pause"));
+}
+
+function unpause() {
+  const { slot } = page.paused;
+  page.paused = null;
+  page.deck.stopped = false;
+  page.deck.dryAt = -Infinity;
+  return slot;
+}
+
+export async function resume() {
+  if (!page.paused) return;
+  const slot = unpause();
+  blank();
+  if (slot && (await retake(slot))) return paint(slot);
+  advance();
+}
+
+// A case that comes on the stage ends the pause, as by undo; the one that was in hand follows it, if it is still free.
+export async function goOn(slot) {
+  const { deck } = page;
+  const before = unpause();
+  if (!before || before === slot) return;
+  deck.stopped = true; // else it could be claimed a second time, as the next one
+  const free = await retake(before);
+  if (page.paused) { if (free) deck.giveBack([before], "paused"); return; }
+  deck.stopped = false;
+  if (free) deck.putBack(before);
+  if (!page.current && !page.looking) advance(); else deck.refill();
+}
