@@ -6,8 +6,6 @@ import { clone } from "./states.js";
 
 const signedOut = document.getElementById("signed-out");
 
-export const isAsking = () => signedOut.open;
-
 export function askToSignIn({ other = false } = {}) {
   if (other) signedOut.querySelector("[data-error]").textContent = "Somebody else is signed in now. Sign in as yourself to send what you decided.";
   if (signedOut.open) return;

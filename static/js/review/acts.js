@@ -9,9 +9,8 @@ import { look, lookAtOne, present, reopen, undo } from "./history.js";
 import { keep, reclaim, takeNewer } from "./holding.js";
 import { post } from "./http.js";
 import { bound, page, root, stage } from "./page.js";
-import { passedOn, skip } from "./passing.js";
-import { pause, resume } from "./pausing.js";
-import { backAgain } from "./signing.js";
+import { passedOn, pause, resume, skip } from "./passing.js";
+import { backAgain } from "./polling.js";
 import { lookAgain } from "./stage.js";
 import { tell, unnotice } from "./states.js";
 

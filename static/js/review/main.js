@@ -12,7 +12,7 @@ import { beacon, me, state } from "./http.js";
 import * as leases from "./lease.js";
 import { Outbox } from "./outbox.js";
 import { page, remember, remembered, root, slug } from "./page.js";
-import { goOn } from "./pausing.js";
+import { goOn } from "./passing.js";
 import { poll } from "./polling.js";
 import { stored } from "./results.js";
 import { SLOW_MS, advance, blank, whenPainted } from "./stage.js";

@@ -1,18 +1,21 @@
-// How the queue stands, asked now and then.
+// How the queue stands: asked now and then, and at once when somebody has signed in again.
 
-import { askToSignIn, isAsking, notAllowed } from "./access.js";
+import { askToSignIn, notAllowed } from "./access.js";
 import { parse } from "./deck.js";
-import { state } from "./http.js";
+import { tellOpened } from "./holding.js";
+import { signIn, state } from "./http.js";
 import { isAround } from "./lease.js";
 import { page, stage } from "./page.js";
-import { ended, lookAgain } from "./stage.js";
+import { advance, ended, lookAgain } from "./stage.js";
 import { counts } from "./states.js";
+
+const signedOut = document.getElementById("signed-out");
 
 const isIdle = () => !page.current && !page.looking && !page.busy;
 
 // New work is told in the title while nobody looks or nothing is in hand; an empty page goes on by itself.
 export async function poll() {
-  if (page.paused || page.outbox.trouble === "signed-out" || isAsking()) return;
+  if (page.paused || page.outbox.trouble === "signed-out" || signedOut.open) return;
   const idle = isIdle();
   if (!idle && document.visibilityState === "visible") { document.title = page.title; return; }
   const answer = await state();
@@ -29,4 +32,21 @@ export async function poll() {
   const before = stage.querySelector(".empty");
   if (end && before && end.textContent !== before.textContent && !before.contains(document.activeElement)) before.replaceWith(end);
   else if (end && before && end.dataset.empty !== before.dataset.empty) ended(end);
+}
+
+signedOut.querySelector("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { target } = event;
+  const wrong = await signIn(target.dataset.signIn, { username: target.username.value, password: target.password.value });
+  target.password.value = "";
+  target.querySelector("[data-error]").textContent = wrong;
+  if (!wrong) backAgain();
+});
+
+export async function backAgain() {
+  const answer = await state();
+  if (answer.kind !== "ok") { askToSignIn(answer); return; }
+  signedOut.close();
+  page.outbox.retry();
+  if (page.current) tellOpened(page.current); else if (!page.paused) advance();
 }
