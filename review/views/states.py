@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 NOT_USED = "payment-2201: decided by another reviewer at 14:03. Yours was not used."
+WITHDRAWN = "Your answer on payment-2201 was not used: the prediction was withdrawn."
 REQUEST = "4f1c0a9be27d5386"
 
 
@@ -122,7 +123,7 @@ GROUPS: dict[str, list[State]] = {
         ),
         State(
             "superseded", "Withdrawn meanwhile", "decide on the new one", case(),
-            {"notice": ["superseded", {"told": "Your answer was not applied.", "newer": True}]},
+            {"notice": ["superseded", {"told": WITHDRAWN, "newer": True}]},
         ),
         State(
             "offline", "Offline", "decisions wait on the device", case(),

@@ -16,6 +16,10 @@ def python_files(*folders: str) -> list[Path]:
     return [ROOT / name for name in listed if "/migrations/" not in name and (ROOT / name).exists()]
 
 
+def scripts() -> list[Path]:
+    return sorted((ROOT / "static" / "js").rglob("*.js"))
+
+
 def lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
@@ -25,6 +29,10 @@ def test_no_module_is_longer_than_400_lines_and_95_percent_than_250():
     assert {str(path): size for path, size in sizes.items() if size > 400} == {}
     ordered = sorted(sizes.values())
     assert ordered[int(0.95 * (len(ordered) - 1))] <= 250
+
+
+def test_no_script_is_longer_than_300_lines():
+    assert {str(path): lines(path) for path in scripts() if lines(path) > 300} == {}
 
 
 def test_no_function_is_longer_than_50_lines():

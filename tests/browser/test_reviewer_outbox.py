@@ -10,7 +10,7 @@ from models_registry import access
 from review import decisions, queue, withdrawal
 from review.models import QueueItem, ReviewDecision, ReviewQueue
 from tests.browser import world as makers
-from tests.browser.reviewing import ANSWERS, REVIEW, case, overdue, press, settled, shown, told
+from tests.browser.reviewing import ANSWERS, REVIEW, case, overdue, press, seen, settled, shown, told
 
 
 @pytest.fixture
@@ -146,9 +146,12 @@ def test_what_a_colleague_decided_meanwhile_is_told_with_the_time(page, world):
 
 
 def test_a_withdrawn_prediction_is_told_and_its_answer_not_applied(page, world):
+    seen(page)
     withdrawal.withdraw(prediction=world.predictions[0], actor="erin", reason="sent twice")
     press(page, "2")
-    page.locator("[data-notices]").get_by_text("The prediction was withdrawn.", exact=True).first.wait_for()
+    notice = page.locator("[data-notices]")
+    notice.get_by_text("Your answer on P-2201 was not used: the prediction was withdrawn.", exact=True).wait_for()
+    assert notice.inner_text().count("withdrawn") == 1
     page.get_by_role("button", name="Decide on the new one").click()
     case(page, "P-2205")
     assert not ReviewDecision.objects.exists()

@@ -9,7 +9,7 @@ from models_registry import access
 from review import comments
 from review.models import CaseView, Comment, QueueItem, ReviewDecision, ReviewQueue
 from tests.browser import world as makers
-from tests.browser.reviewing import REVIEW, case, press, settled, shown, told
+from tests.browser.reviewing import REVIEW, case, press, seen, settled, shown, told
 
 
 def principal(name):
@@ -112,8 +112,10 @@ def test_the_drawer_tells_of_a_known_case_once_the_answer_cannot_be_undone(world
 
 
 def test_two_browsers_of_one_person_with_one_case_store_one_answer_and_tell_the_other(world, open_page):
-    first, second = open_page("alice", REVIEW), open_page("alice", REVIEW)
+    first = open_page("alice", REVIEW)
     case(first, "P-2201")
+    seen(first)
+    second = open_page("alice", REVIEW)
     case(second, "P-2201")
     press(first, "1")
     case(first, "P-2202")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
@@ -9,19 +10,35 @@ from django.core.management import call_command
 from django.template.loader import render_to_string
 from django.test import override_settings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TEMPLATES = sorted(Path(settings.BASE_DIR / "templates").rglob("*.html"))
 
 
-def test_static_files_are_collected_with_their_hashes(tmp_path):
+@pytest.fixture
+def collected(tmp_path: Path) -> Iterator[Path]:
+    """The folder of static files as the web server has them in production."""
     hashed = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
     with override_settings(STATIC_ROOT=str(tmp_path), STORAGES=hashed):
         call_command("collectstatic", interactive=False, verbosity=0)
-        page = render_to_string("base.html")
+        yield tmp_path
+
+
+def test_static_files_are_collected_with_their_hashes(collected):
+    page = render_to_string("base.html")
     assert re.search(r"css/pages\.[0-9a-f]{12}\.css", page)
     assert re.search(r"js/app\.[0-9a-f]{12}\.js", page)
+
+
+def test_what_scripts_import_is_collected_where_they_look_for_it(collected):
+    [main] = (collected / "js" / "review").glob("main.????????????.js")
+    for script in (main, *(collected / "js").rglob("*.js")):
+        for path in re.findall(r'^import .*"(.+)";$', script.read_text(), re.MULTILINE):
+            assert (script.parent / path).is_file(), f"{script.name}: {path}"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

@@ -1,7 +1,7 @@
 // What is done on the card beside answering: comments, and looks at what is hidden by policy.
 
 import { post } from "./http.js";
-import { announce, say } from "./states.js";
+import { tell } from "./states.js";
 
 const UNANSWERED = "The server did not answer. Nothing was kept; try again.";
 
@@ -21,7 +21,7 @@ export async function comment(form, slot) {
   const fresh = piece(answer.body);
   section.replaceWith(fresh);
   if (fresh.isConnected) fresh.querySelector("h2").focus({ preventScroll: true });
-  said("Comment kept.");
+  tell("Comment kept.");
 }
 
 // The row comes back with its value; where the reasons name the same feature, it stands there too.
@@ -30,19 +30,14 @@ export async function showHidden(button, slot) {
   button.disabled = true;
   const answer = await post(`${slot.token}/reveal-feature/`, { feature: name });
   button.disabled = false;
-  if (answer.kind !== "ok") { said(answer.body?.told ?? "The server did not answer. Nothing was shown; try again."); return; }
+  if (answer.kind !== "ok") { tell(answer.body?.told ?? "The server did not answer. Nothing was shown; try again."); return; }
   const fresh = piece(answer.body);
   const value = fresh.querySelector(".value");
   button.closest("tr").replaceWith(fresh);
   for (const head of slot.node.querySelectorAll(`.factors th[title="${CSS.escape(name)}"]`)) head.parentElement.querySelector(".factor-value").textContent = value.textContent;
   value.tabIndex = -1;
   value.focus({ preventScroll: true });
-  said(`${fresh.querySelector("th").textContent}: ${value.textContent.trim()}. That you looked is recorded.`);
-}
-
-function said(text) {
-  say(text);
-  announce(text);
+  tell(`${fresh.querySelector("th").textContent}: ${value.textContent.trim()}. That you looked is recorded.`);
 }
 
 function piece(html) {

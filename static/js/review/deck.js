@@ -117,6 +117,10 @@ export class Deck {
     this.slots.unshift(slot);
   }
 
+  drop(token) {
+    this.slots = this.slots.filter((slot) => slot.token !== token);
+  }
+
   // Free what nobody has seen, or what is passed over.
   async giveBack(slots, reason = "unseen") {
     const tokens = slots.map((slot) => slot.token).filter(Boolean);

@@ -39,7 +39,11 @@ export function unnotice(...names) {
   render();
 }
 
-export const has = (name) => shown.has(name);
+// An answer that was not used, and the note that was written for it.
+export function notUsed({ code, told, note }) {
+  if (code === "withdrawn") notice("superseded", { told });
+  else notice("conflict", { told, said: Boolean(note), "said-text": note });
+}
 
 function render(changed = "") {
   const name = ORDER.find((one) => shown.has(one)) ?? null;
@@ -56,6 +60,17 @@ export function say(text) {
 
 export function announce(...parts) {
   announcer.textContent = plain(parts.filter(Boolean).map((part) => part.trim().replace(/\s+/g, " ")).join(" "));
+}
+
+// On the page and to screen readers.
+export function tell(text) {
+  say(text);
+  announce(text);
+}
+
+export function counts(done, waiting) {
+  document.querySelector("[data-done]").textContent = done;
+  document.querySelector("[data-waiting]").textContent = waiting;
 }
 
 export function connected({ trouble, count, slow, request, full }) {
