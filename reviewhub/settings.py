@@ -186,7 +186,7 @@ STATIC_ROOT = env.path("STATIC_ROOT", default=str(HOME / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "reviewhub.static_files.HashedStaticFiles"},
 }
 
 REST_FRAMEWORK = {

@@ -172,6 +172,6 @@ def test_a_note_that_is_too_long_brings_the_case_back_with_everything_kept(page)
     assert len(page.locator("#note").input_value()) == 10001
     page.get_by_role("button", name="malignant your answer before").wait_for()
     page.locator("#note").fill("short")
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     press(page, "2")
     told(page, "Saved: malignant.")
