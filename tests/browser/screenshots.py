@@ -24,7 +24,7 @@ FOLDER = Path(os.environ.get("SCREENSHOTS") or "docs/screenshots")
 THEMES = ("light", "dark")
 WIDE, NARROW = 1400, 320
 # A longer page is cut below the last part that fits, so that no picture is endless.
-TALLEST = 2400
+TALLEST = 2000
 LAST = """(tallest) => Math.max(0, ...[...document.querySelectorAll(".panel, .version, .event, .table-wrap tr")]
     .map((part) => part.getBoundingClientRect().bottom + scrollY + 16).filter((end) => end <= tallest))"""
 # The server of a run has a port of its own.
@@ -186,12 +186,12 @@ def store(taken, name, width, theme):
 
 
 def fewer(picture):
-    """The picture in 128 colours: what fills most of it as it is, the rest by what comes near."""
+    """The picture in 64 colours: what fills most of it as it is, the rest by what comes near."""
     pixels = np.asarray(picture, dtype=np.int32) @ [1 << 16, 1 << 8, 1]
     found, place, count = np.unique(pixels, return_inverse=True, return_counts=True)
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
-    near = picture.quantize(64, method=Image.Quantize.FASTOCTREE).getpalette()
-    palette = np.concatenate([colours[np.argsort(-count, kind="stable")[:64]], np.reshape(near, (-1, 3))])
+    near = picture.quantize(40, method=Image.Quantize.FASTOCTREE).getpalette()
+    palette = np.concatenate([colours[np.argsort(-count, kind="stable")[:24]], np.reshape(near, (-1, 3))])
     nearest = ((colours[:, None] - palette[None]) ** 2).sum(axis=2).argmin(axis=1).astype(np.uint8)
     made = Image.fromarray(nearest[place].reshape(pixels.shape), mode="P")
     made.putpalette(palette.astype(np.uint8).tobytes())

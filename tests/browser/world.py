@@ -178,7 +178,14 @@ def tumours() -> tuple[RegisteredModel, ModelVersion]:
     )
     queue = ReviewQueue.objects.create(slug="tumours")
     queue.models.add(model)
-    policy = PolicyVersion.objects.create(model=model, number=1, document=POLICY, note="first", created_by="erin")
+    policy = PolicyVersion.objects.create(
+        model=model,
+        number=1,
+        document=POLICY,
+        note="first",
+        created_by="erin",
+        created_at=timezone.now() - timedelta(days=44),
+    )
     RoutingControl.objects.create(model=model, active=policy)
     return model, version
 
