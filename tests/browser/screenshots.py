@@ -186,12 +186,14 @@ def store(taken, name, width, theme):
 
 
 def fewer(picture):
-    """The picture in 64 colours: what fills most of it as it is, the rest by what comes near."""
+    """The picture in 72 colours: what fills most of it and its bright ones as they are, the rest by what comes near."""
     pixels = np.asarray(picture, dtype=np.int32) @ [1 << 16, 1 << 8, 1]
     found, place, count = np.unique(pixels, return_inverse=True, return_counts=True)
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
-    near = picture.quantize(40, method=Image.Quantize.FASTOCTREE).getpalette()
-    palette = np.concatenate([colours[np.argsort(-count, kind="stable")[:24]], np.reshape(near, (-1, 3))])
+    order = np.argsort(-count, kind="stable")
+    bright = order[np.ptp(colours[order], axis=1) > 60]
+    near = picture.quantize(32, method=Image.Quantize.FASTOCTREE).getpalette()
+    palette = np.concatenate([colours[order[:20]], colours[bright[:20]], np.reshape(near, (-1, 3))])
     nearest = ((colours[:, None] - palette[None]) ** 2).sum(axis=2).argmin(axis=1).astype(np.uint8)
     made = Image.fromarray(nearest[place].reshape(pixels.shape), mode="P")
     made.putpalette(palette.astype(np.uint8).tobytes())
