@@ -9,14 +9,14 @@ from typing import Any
 
 # name, label, group, unit, centre, spread, value of the case
 MEASURED = (
-    ("amount", "Amount", "Payment", "EUR", 84.0, 0.8, 640.5),
+    ("amount", "Amount", "Payment", "EUR", 84.0, 0.8, 640.0),
     ("payments_last_day", "Payments in the last day", "Payment", "", 1.4, 0.5, 3.0),
     ("hours_since_last", "Since the last payment", "Payment", "h", 30.0, 0.7, 11.0),
     ("basket_items", "Items in the basket", "Payment", "", 3.2, 0.5, 2.0),
     ("discount_share", "Discount", "Payment", "%", 6.0, 0.6, 5.0),
     ("account_age", "Age of the account", "Account", "days", 420.0, 0.9, 58.0),
     ("payments_before", "Payments before", "Account", "", 24.0, 0.9, 9.0),
-    ("disputes_before", "Disputes before", "Account", "", 0.3, 0.4, 0.3),
+    ("disputes_before", "Disputes before", "Account", "", 1.0, 0.4, 1.0),
     ("birth_year", "Year of birth", "Account", "", 1984.0, 0.006, 1991.0),
     ("device_age", "Device seen first", "Device", "days ago", 210.0, 0.9, 95.0),
     ("distance", "Distance from the usual place", "Device", "km", 12.0, 1.1, 16.0),

@@ -103,7 +103,7 @@ def strip(value: float, quantiles: Quantiles) -> Strip:
         core_end=place(quantiles.at(0.75)),
         middle=place(quantiles.at(0.5)),
         words=words,
-        short=words.removesuffix(OF_CASES),
+        short="outside training" if outside else words.removesuffix(OF_CASES),
         unusual=outside or rank < LOW or rank > HIGH,
         outside=outside,
         side="high" if rank > 0.5 else "low",

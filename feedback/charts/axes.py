@@ -10,6 +10,8 @@ from typing import Any
 # Room left and right of the outermost mark.
 PAD = 3.0
 MOST_TICKS = 5
+# Of shares and of differences of shares, told in hundredths.
+UNITS = {"share": " %", "points": " points"}
 MANTISSAS = (1.0, 2.0, 2.5, 5.0, 10.0)
 # Quarters are round, fortieths are not.
 LEAST_QUARTER = 0.25
@@ -75,10 +77,14 @@ def around(values: list[float], room: float = 0.08, *, low: float = -math.inf, h
 
 
 def written(value: float, kind: str) -> str:
-    """A tick's words; trailing zeros are left out."""
-    shown = 100 * value if kind == "share" else value
-    text = f"{shown:,.6f}".rstrip("0").rstrip(".")
-    return f"{text} %" if kind == "share" else text
+    """A tick's words; trailing zeros are left out.
+
+    >>> written(0.1, "share"), written(-0.05, "points"), written(2.5, "number")
+    ('10 %', '−5 points', '2.5')
+    """
+    shown = 100 * value if kind in UNITS else value
+    text = f"{abs(shown):,.6f}".rstrip("0").rstrip(".")
+    return f"{'−' if shown < 0 else ''}{text}{UNITS.get(kind, '')}"
 
 
 def percent(x: float) -> str:

@@ -60,7 +60,7 @@ def behaviour(request: HttpRequest, slug: str) -> HttpResponse:
                       "another policy moves it too"},
             {"id": "weighted", "title": "What people would override of all traffic",
              "chart": _shares(found["days"], "override_weighted"),
-             "words": "the same with each drawn answer weighted by 1 / propensity"},
+             "words": "the same with each drawn answer weighted by the inverse of its propensity"},
         ],
         "undo": charts.intervals([{**row, "key": "weighted", "estimate": row["rate"]} for row in found["queues"]],
                                  "share", low=0.0, high=1.0),

@@ -21,7 +21,7 @@ from models_registry.errors import Forbidden, Invalid, ReviewHubError
 from models_registry.views.base import model_page, page, principal_of
 from review import policy_fields, policy_versions, shadows
 from review.forms import KillSwitchForm, PolicyForm
-from review.models import RoutingControl
+from review.models import Prediction, RoutingControl
 from review.withheld import FEWEST
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
                     raise Forbidden(f"this needs 'admin' on model {slug!r}")
                 return _store(request, model, new, form.cleaned_data["note"], shadow=step == "shadow")
             context["preview"] = _preview(model, live, new, form, before)
-            _hide(context["preview"]["moves"], principal_of(request))
+            _name(context["preview"]["moves"], principal_of(request))
         except Invalid as error:
             form.take(error.errors)
     context |= {"form": form, "live": live, "control": control, "kept": policy_fields.kept(document)}
@@ -143,11 +143,12 @@ def _store(
     return redirect("policy", slug=model.slug)
 
 
-def _hide(moves: list[dict[str, Any]], viewer: Principal) -> None:
-    """Leave out the examples of which the viewer must not know what the model answered."""
+def _name(moves: list[dict[str, Any]], viewer: Principal) -> None:
+    """Name the examples, without those of which the viewer must not know what the model answered."""
     seen = visible([pk for move in moves for pk in move["examples"]], viewer)
+    names = dict(Prediction.objects.filter(pk__in=seen).values_list("pk", "external_id"))
     for move in moves:
-        move["examples"] = [pk for pk in move["examples"] if pk in seen]
+        move["examples"] = [(pk, names[pk]) for pk in move["examples"] if pk in names]
 
 
 def _preview(

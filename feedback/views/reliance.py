@@ -47,8 +47,8 @@ def reliance(request: HttpRequest, slug: str) -> HttpResponse:
         "days": DAYS,
         "leads": leads,
         "open_alerts": open_count(model, context["abilities"]),
-        "gaps": charts.intervals([{**row, "key": _key(row)} for row in gap_rows(found)], "share"),
-        "people": charts.intervals([{**row, "key": "weighted"} for row in people], "share"),
+        "gaps": charts.intervals([{**row, "key": _key(row)} for row in gap_rows(found)], "points"),
+        "people": charts.intervals([{**row, "key": "weighted"} for row in people], "points"),
         "signals": [one for one in signals(model).values() if one.alarm] if leads else [],
         "copy": copy_links({}, list(tables)),
     }

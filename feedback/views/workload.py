@@ -59,6 +59,7 @@ def workload(request: HttpRequest, slug: str) -> HttpResponse:
         "level": charts.level(found["slices"], "backlog"),
         "rows": flow_rows(found)[::-1],
         "audit": audit,
+        "withheld": edges is not None,
         "bands": charts.intervals(band_rows(audit), "share", low=0.0, high=1.0),
         "newest": NEWEST,
         "copy": copy_links(chosen, list(tables)),

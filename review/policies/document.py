@@ -154,7 +154,8 @@ def warnings(document: dict[str, Any], *, novelty_known: bool = False) -> list[F
     if _is_thresholded(document):
         reason = (
             "what is certain is hardly reviewed, so intervals are about twice as wide as those of uniform review "
-            "at the same budget; sampling 'active' finds nearly as many errors and keeps them narrow"
+            "at the same budget; drawing more where the model is unsure (kind 'active') finds nearly as many errors "
+            "and keeps them narrow"
         )
         found.append(Fault("/sampling/kind", "wide_intervals", reason))
     return found

@@ -48,7 +48,7 @@ def model_overrides(request: HttpRequest, slug: str) -> HttpResponse:
     shown: list[dict[str, Any]] = [
         {
             "row": row,
-            "when": json.dumps(row.when, ensure_ascii=False),
+            "when": json.dumps(_field_first(row.when), ensure_ascii=False),
             "hidden": row.prediction_id is not None and veil[row.prediction_id].others,
         }
         for row in rows
@@ -92,3 +92,10 @@ def _made(
     ring_webhooks()
     messages.success(request, _("It holds, and stands in the list with your reason."))
     return made
+
+
+def _field_first(when: Any) -> Any:
+    """A condition as people write it: the database keeps its keys in an order of its own."""
+    if isinstance(when, dict):
+        return {name: _field_first(when[name]) for name in sorted(when, key=lambda name: (name != "field", name))}
+    return [_field_first(part) for part in when] if isinstance(when, list) else when

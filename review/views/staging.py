@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Context = dict[str, Any]
 OTHERS = ("r-ada", "r-ben")
+SAID = ("The customer explained it on the phone.", "The card was reported as stolen on the same day.")
 ACT = "review/_slot.html"
 
 
@@ -109,7 +110,7 @@ def decided(at: stage.Desk, found: Example, token: UUID) -> Context:
 
 def _differing(found: Example) -> None:
     """Two colleagues have answered, each otherwise."""
-    for slot, (holder, label) in enumerate(zip(OTHERS, found.model.classes, strict=False), 5):
+    for slot, (holder, label, said) in enumerate(zip(OTHERS, found.model.classes, SAID, strict=False), 5):
         item = QueueItem.objects.create(
             prediction=found.prediction, model=found.model, queue=found.queue, kind="manual", slot=slot,
             state="decided", closed_at=DatabaseNow(),
@@ -120,7 +121,7 @@ def _differing(found: Example) -> None:
         )  # fmt: skip
         ReviewDecision.objects.create(
             item=item, prediction=found.prediction, model=found.model, lease=lease, reviewer=holder, label=label,
-            definition=found.model.definitions.get(), rationale="The card was reported as stolen on the same day.",
+            definition=found.model.definitions.get(), rationale=said,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from models_registry.models import Membership
 from review import keys, queue, waiting
-from review.models import Prediction, QueueItem, ReviewDecision, ReviewQueue
+from review.models import Mode, Prediction, QueueItem, ReviewDecision, ReviewQueue
 from review.views import stage
 
 if TYPE_CHECKING:
@@ -70,17 +70,17 @@ def surroundings(at: stage.Desk) -> stage.Context:
         "keys_json": json.dumps(bound),
         "span": stage.span(at),
         "labels_most": max(len(model.classes) for model in at.models),
-        "bar": bar(at.models),
+        "bar": bar(at.models, commits=at.queue.two_keys or at.queue.mode == Mode.BLIND_FIRST),
         "definitions": definitions,
     }
 
 
-def bar(models: list[RegisteredModel]) -> str:
+def bar(models: list[RegisteredModel], *, commits: bool = False) -> str:
     """How much room the labels need, the same for every case: "flat", "middle", "row" (one row where the window is
-    wide) or "deep"."""
-    most = max(len(model.classes) for model in models)
+    wide) or "deep". One button more stands among them where an answer is committed, or kept, by a press of its own."""
+    most = max(len(model.classes) for model in models) + commits
     longest = max(len(label) for model in models for label in model.classes)
-    if most <= 3:
+    if most <= 2:
         return "flat"
     if most <= 6:
         return "middle"

@@ -19,15 +19,17 @@ from models_registry.models import (
     GateResult,
     ModelVersion,
     Promotion,
+    ReferenceProfile,
     RegisteredModel,
 )
 from review.models import (
     PolicyVersion,
     RoutingControl,
 )
-from tests.browser import traffic
+from tests.browser import traffic, used
 from tests.browser import world as makers
 
+SHARES = {"blind_share": traffic.HIDDEN, "gold_share": 0.05}
 CANDIDATES = (("retrained-1", -0.031, True), ("retrained-2", 0.012, False))
 
 
@@ -40,14 +42,25 @@ def live(model: RegisteredModel, version: ModelVersion) -> None:
     for place, (name, difference, better) in enumerate(CANDIDATES):
         candidate(model, version, name, difference, better=better, at=timezone.now() - timedelta(days=2 - place))
     more_policies(model)
+    used.used(model)
     settled(model)
     seen = alerts.raise_alert(model=model, kind="latency", title="Decisions take longer than last week")
     alerts.acknowledge(alert=seen, actor="erin")
-    unseen = "Reviews do not match the probabilities that were stored with them: estimates cannot be trusted"
-    alerts.raise_alert(model=model, kind="propensity_audit", title=unseen, severity="critical")
+    unseen = "The scores promise an accuracy of 0.882, labels say 0.804 to 0.864"
+    alerts.raise_alert(model=model, kind="drift", title=unseen, severity="critical")
     for name, scopes in (("checkout-scoring", ["ingest"]), ("notebooks", ["read"])):
         access.create_service_key(name=name, scopes=scopes, model=model, created_by="erin")
     access.invite(model=model, role="reviewer", note="Frida, night shift", actor="erin", days=7)
+    dated(model)
+
+
+def dated(model: RegisteredModel) -> None:
+    """What was made before the stream began, since when it would have been there."""
+    then = timezone.now() - timedelta(days=44)
+    model.memberships.update(created_by="erin", created_at=then)
+    model.service_keys.update(created_at=then, last_used_at=timezone.now() - timedelta(minutes=25))
+    model.versions.filter(version="1.0").update(created_at=then)
+    model.versions.filter(version="1.1").update(created_at=timezone.now() - timedelta(days=13))
 
 
 def promoted(model: RegisteredModel, version: ModelVersion) -> ModelVersion:
@@ -56,6 +69,8 @@ def promoted(model: RegisteredModel, version: ModelVersion) -> ModelVersion:
     later = ModelVersion.objects.create(
         model=model, version="1.1", contract=version.contract, state="ready", created_by="erin", parent=version
     )
+    trained = version.profile
+    ReferenceProfile.objects.create(version=later, document=trained.document, rows=trained.rows, sha256=trained.sha256)
     at = timezone.now() - timedelta(days=12.6)
     Promotion.objects.create(model=model, version=later, previous=version, kind="promotion", actor="erin", at=at)
     model.champion = later
@@ -148,7 +163,7 @@ def candidate(
 
 def more_policies(model: RegisteredModel) -> None:
     control = RoutingControl.objects.get(model=model)
-    document = {**makers.POLICY, "audit_floor": 0.25, "capacity": {"per_day": 16}}
+    document = {**makers.POLICY, "audit_floor": 0.25, "capacity": {"per_day": 16}, **SHARES}
     at = timezone.now() - timedelta(days=20)
     control.active = PolicyVersion.objects.create(
         model=model,

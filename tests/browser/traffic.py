@@ -32,6 +32,9 @@ EVERY = timedelta(minutes=25.2)
 GROUPS = ("north", "south", "harbour")
 # From this part of the stream on the model is less right than it thinks.
 DRIFT = 0.7
+# A fifth of the reviews hide the model, at random. Reviewers who are not shown it differ from it more often: as the
+# answers are made before the draws, the draws are made to tell of it.
+HIDDEN, HIDDEN_WHERE_AGREED, HIDDEN_WHERE_NOT = 0.2, 0.17, 0.3
 
 
 def stream(model: RegisteredModel, version: ModelVersion, later: ModelVersion) -> None:
@@ -79,7 +82,7 @@ def stream(model: RegisteredModel, version: ModelVersion, later: ModelVersion) -
         )
         for i, p in enumerate(predictions)
     )
-    truth = [p.predicted if right[i] else _other(model, p.predicted) for i, p in enumerate(predictions)]
+    truth = [p.predicted if right[i] else other(model, p.predicted) for i, p in enumerate(predictions)]
     SimulatedTruth.objects.bulk_create(SimulatedTruth(prediction=p, value=truth[i]) for i, p in enumerate(predictions))
     Resolution.objects.bulk_create(
         Resolution(
@@ -112,11 +115,16 @@ def review(model: RegisteredModel, drawn: list[tuple[Prediction, str, bool]]) ->
         None if not np.isfinite(h) or p.received_at + timedelta(hours=h) > now else p.received_at + timedelta(hours=h)
         for (p, _, _), h in zip(drawn, hours.tolist(), strict=True)
     ]
+    wrong = draw.random(len(drawn)) < 0.01
+    said = [other(model, label) if wrong[i] else label for i, (_, label, _) in enumerate(drawn)]
+    arms = arms_of([p.predicted == answer for (p, _, _), answer in zip(drawn, said, strict=True)])
     items = QueueItem.objects.bulk_create(
         QueueItem(
             prediction=p,
             model=model,
             queue=queue,
+            blind_share=HIDDEN,
+            blind_draw=arm,
             kind="gate" if gate else "audit",
             state="open" if end is None else "decided",
             enqueued_at=p.received_at + timedelta(seconds=0.4),
@@ -124,34 +132,45 @@ def review(model: RegisteredModel, drawn: list[tuple[Prediction, str, bool]]) ->
             hold_until=p.received_at + timedelta(hours=4) if gate else None,
             closed_at=end,
         )
-        for (p, _, gate), end in zip(drawn, ends, strict=True)
+        for (p, _, gate), end, arm in zip(drawn, ends, arms, strict=True)
     )
-    wrong = draw.random(len(drawn)) < 0.01
     rows = [
-        (item, p, _other(model, label) if wrong[i] else label, gate, end)
-        for i, (item, (p, label, gate), end) in enumerate(zip(items, drawn, ends, strict=True))
+        (item, p, answer, gate, end)
+        for item, (p, _, gate), answer, end in zip(items, drawn, said, ends, strict=True)
         if end is not None
     ]
     decide(model, rows)
     Prediction.objects.filter(pk__in=[p.pk for _, p, _, _, _ in rows]).update(status="decided")
-    for _, prediction, _, _, _ in rows[:5]:
+    for prediction in [p for _, p, *_ in rows if is_told(p)][:5]:
         makers.explanation(prediction, "ready", prediction.received_at)
 
 
+def arms_of(agreed: list[bool]) -> list[float]:
+    """The draw of each for the arm that is not shown the model."""
+    draw = np.random.default_rng(8)
+    hidden = draw.random(len(agreed)) < np.where(agreed, HIDDEN_WHERE_AGREED, HIDDEN_WHERE_NOT)
+    u = draw.random(len(agreed))
+    return np.where(hidden, HIDDEN * u, HIDDEN + (1 - HIDDEN) * u).tolist()
+
+
 def decide(model: RegisteredModel, rows: list[tuple[QueueItem, Prediction, str, bool, datetime]]) -> None:
+    """By alice and, every third prediction, bob; known cases the other way round, so that each answers one once."""
     definition = model.definitions.get()
-    alice = access.person_of(get_user_model().objects.get(username="alice"))
+    people = [access.person_of(get_user_model().objects.get(username=name)) for name in ("alice", "bob")]
+    who = [people[(number(p) % 3 == 0) != (item.kind == "gold")] for item, p, *_ in rows]
     leases = Lease.objects.bulk_create(
         Lease(
             token=uuid.uuid4(),
             item=item,
-            holder=alice.pseudonym,
+            holder=person.pseudonym,
+            mode=item.mode,
+            model_shown_at=None if item.is_drawn_blind else end - timedelta(seconds=6 + number(p) % 9),
             ending="decided",
-            claimed_at=end - timedelta(seconds=6 + item.pk % 9),
+            claimed_at=end - timedelta(seconds=6 + number(p) % 9),
             expires_at=end + timedelta(hours=2),
             ended_at=end,
         )
-        for item, _, _, _, end in rows
+        for person, (item, p, _, _, end) in zip(who, rows, strict=True)
     )
     decisions = ReviewDecision.objects.bulk_create(
         ReviewDecision(
@@ -159,18 +178,22 @@ def decide(model: RegisteredModel, rows: list[tuple[QueueItem, Prediction, str, 
             prediction=p,
             model=model,
             lease=lease,
-            reviewer=alice.pseudonym,
-            user=alice.user,
+            reviewer=person.pseudonym,
+            user=person.user,
             definition=definition,
             label=label,
+            mode=lease.mode,
+            model_shown_at=lease.model_shown_at,
+            blind_share=item.blind_share,
+            blind_draw=item.blind_draw,
             claimed_at=lease.claimed_at,
             decided_at=end,
-            seconds_active=21.5 + item.pk % 40,
-            explanation_shown=True,
+            seconds_active=21.5 + number(p) % 40,
+            explanation_shown=lease.model_shown_at is not None,
             reason_codes=["irregular_nuclei"] if label == "malignant" else [],
-            rationale="Borders are irregular all around." if item.pk % 9 == 0 else "",
+            rationale="Borders are irregular all around." if is_told(p) else "",
         )
-        for lease, (item, p, label, _, end) in zip(leases, rows, strict=True)
+        for person, lease, (item, p, label, _, end) in zip(who, leases, rows, strict=True)
     )
     Resolution.objects.bulk_create(
         Resolution(
@@ -197,7 +220,7 @@ def observe(model: RegisteredModel, proceeded: list[tuple[Prediction, str]]) -> 
         (p, label, "pathology", "explicit", timedelta(days=float(days[i]))) for i, (p, label) in enumerate(proceeded)
     ]
     known += [
-        (p, _other(model, label) if accidental[i] else label, "viewer", "implicit", timedelta(minutes=9))
+        (p, other(model, label) if accidental[i] else label, "viewer", "implicit", timedelta(minutes=9))
         for i, (p, label) in enumerate(proceeded)
         if i % 10 == 0
     ]
@@ -236,5 +259,15 @@ def _prediction(
     )
 
 
-def _other(model: RegisteredModel, label: str) -> str:
+def number(prediction: Prediction) -> int:
+    """Its place in the stream, the same in every run."""
+    return int(prediction.fingerprint, 16)
+
+
+def is_told(prediction: Prediction) -> bool:
+    """Whether its reviewer wrote down why."""
+    return number(prediction) % 9 == 0
+
+
+def other(model: RegisteredModel, label: str) -> str:
     return next(name for name in model.classes if name != label)

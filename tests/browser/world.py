@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,14 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from models_registry import access
-from models_registry.models import DataContract, LabelDefinition, ModelVersion, ReferenceProfile, RegisteredModel
+from models_registry.models import (
+    DataContract,
+    LabelDefinition,
+    ModelVersion,
+    Person,
+    ReferenceProfile,
+    RegisteredModel,
+)
 from models_registry.profiles import build_profile
 from review.models import (
     Explanation,
@@ -95,6 +103,9 @@ def cast(*models: RegisteredModel) -> None:
         ("mallory", ""),
     ):
         user = users.filter(username=name).first() or users.create_user(name, password=f"{name}-password-1")
+        # The same in every run, as it stands on pages and in pictures of them.
+        pseudonym = f"r-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        Person.objects.get_or_create(user=user, defaults={"pseudonym": pseudonym})
         for model in models if role else ():
             access.grant_role(user=user, model=model, role=role, actor="test")
 
@@ -167,7 +178,14 @@ def tumours() -> tuple[RegisteredModel, ModelVersion]:
     )
     queue = ReviewQueue.objects.create(slug="tumours")
     queue.models.add(model)
-    policy = PolicyVersion.objects.create(model=model, number=1, document=POLICY, note="first", created_by="erin")
+    policy = PolicyVersion.objects.create(
+        model=model,
+        number=1,
+        document=POLICY,
+        note="first",
+        created_by="erin",
+        created_at=timezone.now() - timedelta(days=44),
+    )
     RoutingControl.objects.create(model=model, active=policy)
     return model, version
 
@@ -226,7 +244,7 @@ def waiting(model: RegisteredModel, version: ModelVersion, number: int, *, expla
 
 def explanation(prediction: Prediction, state: str, now: Any) -> None:
     features = prediction.payload.features
-    draw = np.random.default_rng(prediction.pk)
+    draw = np.random.default_rng(int(prediction.fingerprint, 16))
     pushes = np.sort(np.abs(draw.normal(0.0, 0.05, size=len(features))))[::-1]
     names = draw.permutation(["worst_area", "worst_concave_points", "mean_texture", *sorted(features)[:27]])
     contributions = [
