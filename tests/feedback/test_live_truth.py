@@ -18,7 +18,7 @@ from feedback.monitoring.reading import read
 from review import policy_versions
 from review.models import PolicyVersion, RoutingControl
 from tests.conftest import POLICY, make_model
-from tests.feedback.cases import make_case, undo
+from tests.feedback.cases import make_case, make_cases, undo
 from tests.feedback.live_world import BEGIN, world
 from tests.feedback.simulated_traffic import label_free
 
@@ -70,8 +70,8 @@ def test_a_share_of_arrived_labels_in_place_of_arrival_by_verdict_is_off_on_the_
 def test_a_propensity_of_zero_gives_bounds_and_no_point(cast):
     made = world(cast.model, n=600, days=10)
     made.decide(NOW)
-    for number in range(60):
-        make_case(cast.model, f"never-{number}", review="none", propensity=0.0, occurred_at=BEGIN + timedelta(days=2))
+    never = {"review": "none", "propensity": 0.0, "occurred_at": BEGIN + timedelta(days=2)}
+    make_cases(cast.model, {f"never-{number}": never for number in range(60)})
     days.refresh(cast.model, now=NOW)
     accuracy = monitoring.quality(model=cast.model, now=NOW)["metrics"]["accuracy"]
     assert (accuracy["state"], accuracy["estimate"], accuracy["departs"]) == ("unsupported", None, False)
