@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -20,14 +21,22 @@ from review.models import (
 
 
 def make_prediction(model: RegisteredModel, external_id: str = "p-1", **fields: Any) -> Prediction:
+    [prediction] = make_predictions(model, [external_id], **fields)
+    return prediction
+
+
+def make_predictions(model: RegisteredModel, external_ids: Iterable[str], **fields: Any) -> list[Prediction]:
+    """Predictions that differ by their external id alone, in bulk."""
     values = {"scores": [0.6, 0.4], "predicted": "ok", "confidence": 0.6, "status": "routed", "fingerprint": "0" * 64}
     features = fields.pop("features", {"amount": 12.5, "age": 41, "country": "DE"})
     payload = {name: fields.pop(name) for name in ("attributions", "base_value") if name in fields}
     version = fields.pop("version", model.champion)
-    named = {"model": model, "version": version, "external_id": external_id, "occurred_at": "2026-01-01T00:00:00Z"}
-    prediction = Prediction.objects.create(**{**named, **values, **fields})
-    PredictionPayload.objects.create(prediction=prediction, features=features, **payload)
-    return prediction
+    shared = {"model": model, "version": version, "occurred_at": "2026-01-01T00:00:00Z", **values, **fields}
+    predictions = Prediction.objects.bulk_create(Prediction(external_id=name, **shared) for name in external_ids)
+    PredictionPayload.objects.bulk_create(
+        PredictionPayload(prediction=prediction, features=features, **payload) for prediction in predictions
+    )
+    return predictions
 
 
 def make_item(model: RegisteredModel, external_id: str = "p-1", *, kind: str = "gate", **fields: Any) -> QueueItem:
