@@ -21,6 +21,7 @@ from tests.conftest import POLICY, make_model
 from tests.feedback.cases import make_case, make_cases, undo
 from tests.feedback.live_world import BEGIN, world
 from tests.feedback.simulated_traffic import label_free
+from tests.kept import kept
 
 NOW = BEGIN + timedelta(days=30, hours=5)
 
@@ -31,18 +32,26 @@ def truth_between(made, first, last):
     return float(made.right[kept].mean())
 
 
-# Overrides take four times as long.
-SLOW = {"n": 4000, "slower": 4.0, "mean": 0.6}
+@pytest.fixture(scope="module")
+def written(django_db_setup, django_db_blocker):
+    with kept(django_db_blocker):
+        made = world(make_model("slow")[0], n=4000, slower=4.0, mean=0.6)
+        made.decide(NOW)
+        yield made
 
 
-def test_figures_cover_although_errors_take_longer_and_the_naive_one_does_not(cast):
-    made = world(cast.model, **SLOW)
-    made.decide(NOW)
-    days.refresh(cast.model, now=NOW)
-    found = monitoring.quality(model=cast.model, start=BEGIN + timedelta(days=10), now=NOW)
+@pytest.fixture
+def slow(written, db):
+    """Overrides take four times as long."""
+    return written
+
+
+def test_figures_cover_although_errors_take_longer_and_the_naive_one_does_not(slow):
+    days.refresh(slow.model, now=NOW)
+    found = monitoring.quality(model=slow.model, start=BEGIN + timedelta(days=10), now=NOW)
     accuracy = found["metrics"]["accuracy"]
     held = (NOW - timedelta(seconds=found["arrival"]["holds_from_seconds"]) - BEGIN) / timedelta(days=1)
-    real = truth_between(made, 10, held)
+    real = truth_between(slow, 10, held)
     assert accuracy["state"] == "ok"
     assert accuracy["low"] <= real <= accuracy["high"]
     assert accuracy["estimate"] == pytest.approx(real, abs=0.03)
@@ -52,18 +61,16 @@ def test_figures_cover_although_errors_take_longer_and_the_naive_one_does_not(ca
     assert found["maturity"]["share"] < 0.95
 
 
-def test_a_share_of_arrived_labels_in_place_of_arrival_by_verdict_is_off_on_the_same_rows(cast):
+def test_a_share_of_arrived_labels_in_place_of_arrival_by_verdict_is_off_on_the_same_rows(slow):
     """What the arrival model is for: one share for all labels of a kind leaves the late overrides out."""
-    made = world(cast.model, **SLOW)
-    made.decide(NOW)
-    window = read(cast.model, now=NOW, start=BEGIN + timedelta(days=25), end=BEGIN + timedelta(days=30), from_rows=True)
+    window = read(slow.model, now=NOW, start=BEGIN + timedelta(days=25), end=BEGIN + timedelta(days=30), from_rows=True)
     rows = window.rows
     share = (rows.label != UNKNOWN).sum() / rows.drawn.sum()
-    plain = measure("accuracy", rows.outputs(cast.model), rows.label, rows.propensity * share)
-    real = truth_between(made, 25, 30)
+    plain = measure("accuracy", rows.outputs(slow.model), rows.label, rows.propensity * share)
+    real = truth_between(slow, 25, 30)
     assert plain.point > real + 0.03
     assert plain.low > real
-    good = monitoring.quality(model=cast.model, start=BEGIN + timedelta(days=25), now=NOW)["metrics"]["accuracy"]
+    good = monitoring.quality(model=slow.model, start=BEGIN + timedelta(days=25), now=NOW)["metrics"]["accuracy"]
     assert good["low"] <= real <= good["high"]
 
 
