@@ -108,7 +108,7 @@ def test_a_model_that_never_finds_the_rare_class_is_no_better_than_a_constant(ca
 
 
 def test_drawn_rows_that_nobody_answers_widen_to_the_worst_and_best_case(cast):
-    made = world(cast.model, n=1500, days=20, mean=0.2)
+    made = world(cast.model, n=900, days=20, mean=0.2)
     made.latency[np.flatnonzero(made.drawn)[::5]] = 1e6
     made.decide(NOW)
     days.refresh(cast.model, now=NOW)
@@ -140,7 +140,7 @@ def test_a_late_label_restates_its_day_and_says_so(cast):
 
 def test_predictions_too_young_for_a_figure_are_told(cast):
     now = BEGIN + timedelta(days=29, hours=12)
-    made = world(cast.model, n=1500, days=30)
+    made = world(cast.model, n=700, days=30)
     made.decide(now)
     found = monitoring.quality(model=cast.model, now=now)
     assert found["arrival"]["holds_from_seconds"] > 3600
@@ -150,7 +150,7 @@ def test_predictions_too_young_for_a_figure_are_told(cast):
 
 
 def test_scores_that_promise_what_labels_do_not_hold_raise_an_alert_until_they_do(cast):
-    made = world(cast.model, n=1500, days=20, mean=0.2)
+    made = world(cast.model, n=900, days=20, mean=0.2)
     # The concept turns: a quarter of the right answers is wrong.
     flipped = np.flatnonzero(made.right)[::3]
     made.truth[flipped] = 1 - made.truth[flipped]
@@ -158,7 +158,7 @@ def test_scores_that_promise_what_labels_do_not_hold_raise_an_alert_until_they_d
     watching.watch(cast.model, now=NOW)
     [alert] = Alert.objects.filter(model=cast.model, kind="concept_drift_suspected")
     assert alert.detail["label_free"] > alert.detail["high"]
-    later = world(cast.model, n=1500, days=20, mean=0.2, begin=BEGIN + timedelta(days=100), prefix="later")
+    later = world(cast.model, n=900, days=20, mean=0.2, begin=BEGIN + timedelta(days=100), prefix="later")
     later.decide(NOW + timedelta(days=100))
     watching.watch(cast.model, now=NOW + timedelta(days=100))
     alert.refresh_from_db()
@@ -166,7 +166,7 @@ def test_scores_that_promise_what_labels_do_not_hold_raise_an_alert_until_they_d
 
 
 def test_labels_that_come_much_later_than_before_raise_an_alert_and_the_figure_is_of_mature_cohorts(cast):
-    made = world(cast.model, n=3000, mean=1.0)
+    made = world(cast.model, n=1800, mean=1.0)
     when = np.array([(row.occurred_at - BEGIN) / timedelta(days=1) for row in made.rows])
     made.latency[when > 24] *= 3
     made.decide(NOW)
