@@ -68,7 +68,7 @@ def test_steps_and_arrays_give_the_same_corrected_figures(db: None, copied: floa
 
 def test_of_a_blind_arm_labels_and_gold_are_told_apart_by_what_the_steps_recorded(db: None) -> None:
     # Counts alone are compared here, so a few of each are enough.
-    made = _run(COPIED, rows=min(ROWS, 120), each=min(EACH, 12), blind=0.4)
+    made = _run(COPIED, rows=ROWS * 2 // 5, each=EACH * 3 // 8, blind=0.4)
     _, answered = load_answered(made.model, [EVER])
     labelled = made.labels >= 0
     assert int(answered.hidden.sum()) == int(made.hidden[labelled].sum())
