@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,20 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 from rest_framework.test import APIClient
 
 from models_registry import access
-from models_registry.models import DataContract, LabelDefinition, Membership, ModelVersion, RegisteredModel
+from models_registry.models import (
+    AuditEvent,
+    DataContract,
+    LabelDefinition,
+    Membership,
+    ModelVersion,
+    Person,
+    RegisteredModel,
+)
 from review.models import PolicyVersion, ReviewQueue, RoutingControl
 from tests.flushing import quick_flush
 
@@ -67,17 +77,29 @@ def quick_passwords(settings: Any) -> None:
 
 @pytest.fixture
 def cast(db: None) -> Cast:
-    users = get_user_model().objects
-    people = {
-        name: users.create_user(name, password=f"{name}-password-1")
-        for name in ("alice", "bob", "dana", "erin", "mallory")
-    }
+    names = ("alice", "bob", "dana", "erin", "mallory")
+    users = get_user_model()
+    made = users.objects.bulk_create(users(username=n, password=make_password(f"{n}-password-1")) for n in names)
+    people = {user.get_username(): user for user in made}
     model, version = make_model("payments")
     other_model, _ = make_model("secrets")
-    for name, role in (("alice", "reviewer"), ("bob", "reviewer"), ("dana", "analyst"), ("erin", "owner")):
-        access.grant_role(user=people[name], model=model, role=role, actor="test")
+    roles = {"alice": "reviewer", "bob": "reviewer", "dana": "analyst", "erin": "owner"}
+    grant_roles(model, {people[name]: role for name, role in roles.items()})
     Membership.objects.create(user=people["mallory"], model=other_model, role="owner", created_by="test")
     return Cast(**people, model=model, other_model=other_model, version=version)
+
+
+def grant_roles(model: RegisteredModel, roles: dict[Any, str]) -> None:
+    """The rows that `access.grant_role` leaves of people who are new, in bulk: most tests begin with them."""
+    Person.objects.bulk_create(Person(user=user, pseudonym=f"r-{secrets.token_hex(4)}") for user in roles)
+    Membership.objects.bulk_create(
+        Membership(user=user, model=model, role=role, created_by="test") for user, role in roles.items()
+    )
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
+            actor="test", action="role.granted", subject=user.get_username(), model=model, detail={"role": role}
+        ) for user, role in roles.items()
+    )  # fmt: skip
 
 
 def make_model(

@@ -11,7 +11,7 @@ from feedback import labels
 from models_registry.models import RegisteredModel
 from review import routing
 from review.models import Prediction, PredictionPayload
-from tests.feedback.cases import decide
+from tests.feedback.cases import decide_all
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -51,6 +51,6 @@ def truth_of(prediction: Prediction) -> str:
 
 
 def label_all(model: RegisteredModel, **fields: Any) -> None:
-    for prediction in Prediction.objects.filter(model=model, items__state="open").select_related("model"):
-        decide(prediction, truth_of(prediction), **fields)
+    waiting = Prediction.objects.filter(model=model, items__state="open").select_related("model")
+    decide_all([(prediction, truth_of(prediction), fields) for prediction in waiting])
     labels.pull_all()

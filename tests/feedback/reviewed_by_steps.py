@@ -18,7 +18,7 @@ from models_registry.models import RegisteredModel
 from review import decisions, ingest, queue, routing
 from review.models import PolicyVersion, Prediction, QueueItem, ReviewQueue, RoutingControl, RoutingDecision
 from tests.conftest import prediction_body
-from tests.feedback.cases import NOON, make_case
+from tests.feedback.cases import NOON, make_cases
 from tests.feedback.reviewed_by_people import COSTS, answers
 
 
@@ -98,9 +98,8 @@ def _known(model: RegisteredModel, cases: int) -> dict[int, int]:
     found = {}
     for says, true in ((0, 0), (0, 1), (1, 0), (1, 1)):
         scores = [0.8, 0.2] if says == 0 else [0.2, 0.8]
-        for place in range(cases):
-            name = f"known-{says}-{true}-{place}"
-            case = make_case(model, name, review="none", scores=scores, occurred_at=NOON - timedelta(days=90))
+        fields = {"review": "none", "scores": scores, "occurred_at": NOON - timedelta(days=90)}
+        for case in make_cases(model, {f"known-{says}-{true}-{place}": fields for place in range(cases)}):
             gold.set_gold(prediction=case, value=model.classes[true], actor="nobody")
             found[case.pk] = true
     return found

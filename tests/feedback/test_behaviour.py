@@ -18,7 +18,7 @@ from feedback.models import Alert
 from models_registry.wording import share
 from review.models import Lease, Override, Prediction, PredictionPayload, QueueItem, Resolution, RoutingDecision
 from tests.conftest import Cast
-from tests.feedback.cases import decide, make_case, undo
+from tests.feedback.cases import decide, decide_all, make_case, make_cases, undo
 from tests.feedback.test_quality_page import rows_of, words
 
 URL = "/api/v1/models/payments/behaviour/"
@@ -175,11 +175,12 @@ def test_page_api_and_csv_say_the_same(cast: Cast, lived: dict[str, Any], client
 
 
 def test_an_override_rate_that_rises_is_told(cast: Cast) -> None:
-    for day in range(28):
-        at = today() - timedelta(days=28 - day) + timedelta(hours=2)
-        for n in range(12):
-            case = make_case(cast.model, f"o-{day}-{n}", occurred_at=at)
-            decide(case, "fraud" if n < 1 + day / 4 else "ok", decided_at=at, claimed_at=at)
+    days = [(day, today() - timedelta(days=28 - day) + timedelta(hours=2)) for day in range(28)]
+    cases = make_cases(cast.model, {f"o-{day}-{n}": {"occurred_at": at} for day, at in days for n in range(12)})
+    said = [("fraud" if n < 1 + day / 4 else "ok", at) for day, at in days for n in range(12)]
+    decide_all([
+        (case, label, {"decided_at": at, "claimed_at": at}) for case, (label, at) in zip(cases, said, strict=True)
+    ])  # fmt: skip
     watch(cast.model)
     [alert] = Alert.objects.all()
     assert alert.subject == "override_rate"

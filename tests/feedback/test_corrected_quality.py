@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,13 +20,14 @@ from review.models import ReviewDecision
 from tests.conftest import Cast, make_model
 from tests.feedback.live_world import BEGIN, World, world
 from tests.feedback.reviewed_rows import give, known
+from tests.kept import kept
 
 NOW = BEGIN + timedelta(days=31)
 SHARE = 0.3
 
 
-def _model() -> RegisteredModel:
-    model, _ = make_model("live")
+def _model(slug: str = "live") -> RegisteredModel:
+    model, _ = make_model(slug)
     return model
 
 
@@ -33,14 +35,20 @@ def _quality(model: RegisteredModel, **more: Any) -> dict[str, Any]:
     return monitoring.quality(model=model, start=BEGIN, now=NOW, **more)
 
 
+@pytest.fixture(scope="module")
+def written(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with kept(django_db_blocker):
+        made = world(_model("reviewed"), n=1500, days=8)
+        give(made, share=SHARE, copied=0.25)
+        known(made.model, 60, hidden=False, copied=0.25)
+        known(made.model, 60, hidden=True, copied=0.25)
+        refresh(made.model, now=NOW)
+        yield made
+
+
 @pytest.fixture
-def reviewed(db: None) -> World:
-    made = world(_model(), n=1500, days=8)
-    give(made, share=SHARE, copied=0.25)
-    known(made.model, 60, hidden=False, copied=0.25)
-    known(made.model, 60, hidden=True, copied=0.25)
-    refresh(made.model, now=NOW)
-    return made
+def reviewed(written: World, db: None) -> World:
+    return written
 
 
 def test_labels_are_corrected_by_gold_of_their_own_screen_as_measuring_all_rows_at_once_does(reviewed: World) -> None:

@@ -14,7 +14,7 @@ from feedback.models import Label, OutcomeEvent
 from feedback.monitoring.agreement import conflicts, reliability
 from feedback.monitoring.ledger import restatements
 from models_registry.models import LabelDefinition
-from tests.feedback.cases import NOON, decide, make_case, outcome_body, undo
+from tests.feedback.cases import NOON, decide, make_case, make_cases, outcome_body, undo
 
 LABELS, DELAYS = "/api/v1/models/payments/labels/", "/api/v1/models/payments/delays/"
 DEFINITIONS = "/api/v1/models/payments/definitions/"
@@ -82,7 +82,7 @@ def test_with_three_in_ten_accidental_clicks_reliability_reads_seven_in_ten(cast
     rng = np.random.default_rng(7)
     truth = rng.random(1000) < 0.5
     said = truth ^ (rng.random(1000) < 0.3)
-    rows = [make_case(cast.model, f"p-{i}", review="none", propensity=0.05) for i in range(1000)]
+    rows = make_cases(cast.model, {f"p-{i}": {"review": "none", "propensity": 0.05} for i in range(1000)})
     definition = declared(cast.model, {"click": {"pressed": "fraud", "left": "ok"}})
     shared = {"model": cast.model, "definition": definition, "observed_at": NOON + timedelta(days=1)}
     OutcomeEvent.objects.bulk_create(

@@ -14,7 +14,7 @@ from feedback.models import Label, OutcomeEvent, SimulatedTruth
 from models_registry.models import LabelDefinition
 from review.models import Lease, Prediction, QueueItem, Resolution, ReviewDecision, RoutingDecision
 from tests.conftest import make_model
-from tests.feedback.cases import NOON, decide, make_case, outcome_body
+from tests.feedback.cases import NOON, decide, make_case, make_cases, outcome_body
 
 URL = "/api/v1/models/payments/quality/"
 
@@ -156,8 +156,7 @@ def test_several_classes_are_measured_as_a_whole_and_each_against_the_rest(clien
 def test_outcomes_are_a_population_of_their_own(read, cast):
     cast.model.outcomes_complete_for, cast.model.outcomes_horizon_days = "proceeded", 10
     cast.model.save()
-    for number in range(60):
-        make_case(cast.model, f"p-{number}", review="none", propensity=0.05)
+    make_cases(cast.model, {f"p-{number}": {"review": "none", "propensity": 0.05} for number in range(60)})
     make_case(cast.model, "refused", review="none", propensity=0.05, disposition="refuse")
     bodies = [outcome_body(f"p-{number}", "ok" if number % 4 else "fraud") for number in range(60)]
     outcomes.record(bodies=bodies, actor="test")

@@ -18,9 +18,10 @@ from feedback.monitoring.reading import read
 from review import policy_versions
 from review.models import PolicyVersion, RoutingControl
 from tests.conftest import POLICY, make_model
-from tests.feedback.cases import make_case, undo
+from tests.feedback.cases import make_case, make_cases, undo
 from tests.feedback.live_world import BEGIN, world
 from tests.feedback.simulated_traffic import label_free
+from tests.kept import kept
 
 NOW = BEGIN + timedelta(days=30, hours=5)
 
@@ -31,18 +32,26 @@ def truth_between(made, first, last):
     return float(made.right[kept].mean())
 
 
-# Overrides take four times as long.
-SLOW = {"n": 4000, "slower": 4.0, "mean": 0.6}
+@pytest.fixture(scope="module")
+def written(django_db_setup, django_db_blocker):
+    with kept(django_db_blocker):
+        made = world(make_model("slow")[0], n=4000, slower=4.0, mean=0.6)
+        made.decide(NOW)
+        yield made
 
 
-def test_figures_cover_although_errors_take_longer_and_the_naive_one_does_not(cast):
-    made = world(cast.model, **SLOW)
-    made.decide(NOW)
-    days.refresh(cast.model, now=NOW)
-    found = monitoring.quality(model=cast.model, start=BEGIN + timedelta(days=10), now=NOW)
+@pytest.fixture
+def slow(written, db):
+    """Overrides take four times as long."""
+    return written
+
+
+def test_figures_cover_although_errors_take_longer_and_the_naive_one_does_not(slow):
+    days.refresh(slow.model, now=NOW)
+    found = monitoring.quality(model=slow.model, start=BEGIN + timedelta(days=10), now=NOW)
     accuracy = found["metrics"]["accuracy"]
     held = (NOW - timedelta(seconds=found["arrival"]["holds_from_seconds"]) - BEGIN) / timedelta(days=1)
-    real = truth_between(made, 10, held)
+    real = truth_between(slow, 10, held)
     assert accuracy["state"] == "ok"
     assert accuracy["low"] <= real <= accuracy["high"]
     assert accuracy["estimate"] == pytest.approx(real, abs=0.03)
@@ -52,26 +61,24 @@ def test_figures_cover_although_errors_take_longer_and_the_naive_one_does_not(ca
     assert found["maturity"]["share"] < 0.95
 
 
-def test_a_share_of_arrived_labels_in_place_of_arrival_by_verdict_is_off_on_the_same_rows(cast):
+def test_a_share_of_arrived_labels_in_place_of_arrival_by_verdict_is_off_on_the_same_rows(slow):
     """What the arrival model is for: one share for all labels of a kind leaves the late overrides out."""
-    made = world(cast.model, **SLOW)
-    made.decide(NOW)
-    window = read(cast.model, now=NOW, start=BEGIN + timedelta(days=25), end=BEGIN + timedelta(days=30), from_rows=True)
+    window = read(slow.model, now=NOW, start=BEGIN + timedelta(days=25), end=BEGIN + timedelta(days=30), from_rows=True)
     rows = window.rows
     share = (rows.label != UNKNOWN).sum() / rows.drawn.sum()
-    plain = measure("accuracy", rows.outputs(cast.model), rows.label, rows.propensity * share)
-    real = truth_between(made, 25, 30)
+    plain = measure("accuracy", rows.outputs(slow.model), rows.label, rows.propensity * share)
+    real = truth_between(slow, 25, 30)
     assert plain.point > real + 0.03
     assert plain.low > real
-    good = monitoring.quality(model=cast.model, start=BEGIN + timedelta(days=25), now=NOW)["metrics"]["accuracy"]
+    good = monitoring.quality(model=slow.model, start=BEGIN + timedelta(days=25), now=NOW)["metrics"]["accuracy"]
     assert good["low"] <= real <= good["high"]
 
 
 def test_a_propensity_of_zero_gives_bounds_and_no_point(cast):
     made = world(cast.model, n=600, days=10)
     made.decide(NOW)
-    for number in range(60):
-        make_case(cast.model, f"never-{number}", review="none", propensity=0.0, occurred_at=BEGIN + timedelta(days=2))
+    never = {"review": "none", "propensity": 0.0, "occurred_at": BEGIN + timedelta(days=2)}
+    make_cases(cast.model, {f"never-{number}": never for number in range(60)})
     days.refresh(cast.model, now=NOW)
     accuracy = monitoring.quality(model=cast.model, now=NOW)["metrics"]["accuracy"]
     assert (accuracy["state"], accuracy["estimate"], accuracy["departs"]) == ("unsupported", None, False)
@@ -101,7 +108,7 @@ def test_a_model_that_never_finds_the_rare_class_is_no_better_than_a_constant(ca
 
 
 def test_drawn_rows_that_nobody_answers_widen_to_the_worst_and_best_case(cast):
-    made = world(cast.model, n=1500, days=20, mean=0.2)
+    made = world(cast.model, n=900, days=20, mean=0.2)
     made.latency[np.flatnonzero(made.drawn)[::5]] = 1e6
     made.decide(NOW)
     days.refresh(cast.model, now=NOW)
@@ -133,7 +140,7 @@ def test_a_late_label_restates_its_day_and_says_so(cast):
 
 def test_predictions_too_young_for_a_figure_are_told(cast):
     now = BEGIN + timedelta(days=29, hours=12)
-    made = world(cast.model, n=1500, days=30)
+    made = world(cast.model, n=700, days=30)
     made.decide(now)
     found = monitoring.quality(model=cast.model, now=now)
     assert found["arrival"]["holds_from_seconds"] > 3600
@@ -143,7 +150,7 @@ def test_predictions_too_young_for_a_figure_are_told(cast):
 
 
 def test_scores_that_promise_what_labels_do_not_hold_raise_an_alert_until_they_do(cast):
-    made = world(cast.model, n=1500, days=20, mean=0.2)
+    made = world(cast.model, n=900, days=20, mean=0.2)
     # The concept turns: a quarter of the right answers is wrong.
     flipped = np.flatnonzero(made.right)[::3]
     made.truth[flipped] = 1 - made.truth[flipped]
@@ -151,7 +158,7 @@ def test_scores_that_promise_what_labels_do_not_hold_raise_an_alert_until_they_d
     watching.watch(cast.model, now=NOW)
     [alert] = Alert.objects.filter(model=cast.model, kind="concept_drift_suspected")
     assert alert.detail["label_free"] > alert.detail["high"]
-    later = world(cast.model, n=1500, days=20, mean=0.2, begin=BEGIN + timedelta(days=100), prefix="later")
+    later = world(cast.model, n=900, days=20, mean=0.2, begin=BEGIN + timedelta(days=100), prefix="later")
     later.decide(NOW + timedelta(days=100))
     watching.watch(cast.model, now=NOW + timedelta(days=100))
     alert.refresh_from_db()
@@ -159,7 +166,7 @@ def test_scores_that_promise_what_labels_do_not_hold_raise_an_alert_until_they_d
 
 
 def test_labels_that_come_much_later_than_before_raise_an_alert_and_the_figure_is_of_mature_cohorts(cast):
-    made = world(cast.model, n=3000, mean=1.0)
+    made = world(cast.model, n=1800, mean=1.0)
     when = np.array([(row.occurred_at - BEGIN) / timedelta(days=1) for row in made.rows])
     made.latency[when > 24] *= 3
     made.decide(NOW)

@@ -16,7 +16,7 @@ from models_registry import access
 from models_registry.models import Calibration
 from review.models import Lease, QueueItem, ReviewDecision
 from tests.conftest import Cast
-from tests.feedback.cases import NOON, decide, make_case, make_item
+from tests.feedback.cases import NOON, decide, decide_all, make_case, make_cases, make_item
 from tests.feedback.test_quality_page import words
 
 ALERTS = "/api/v1/models/payments/alerts/"
@@ -26,15 +26,19 @@ def answers(
     cast: Cast, agree: Any, reviewer: str = "r-alice", *, shown: bool = True, first: int = 0, **case: Any
 ) -> None:
     """One reviewer's answers in time order, with the model on screen or without it."""
-    for place, yes in enumerate(agree, start=first):
-        prediction = make_case(cast.model, f"{reviewer}-{place}-{shown}", **case)
+    places = range(first, first + len(agree))
+    made = make_cases(cast.model, {f"{reviewer}-{place}-{shown}": case for place in places})
+    given = []
+    for place, prediction, yes in zip(places, made, agree, strict=True):
         at = NOON + timedelta(minutes=place)
         seen = {"model_shown_at": at, "mode": "assisted"} if shown else {"mode": "blind"}
-        made = decide(
-            prediction, "ok" if yes else "fraud", reviewer=reviewer, claimed_at=at,
-            decided_at=at + timedelta(seconds=20 + place % 7), **seen,
-        )  # fmt: skip
-        Lease.objects.filter(pk=made.lease_id).update(**seen)
+        times = {"claimed_at": at, "decided_at": at + timedelta(seconds=20 + place % 7)}
+        given.append((prediction, "ok" if yes else "fraud", {"reviewer": reviewer, **times, **seen}))
+    leases = []
+    for decision in decide_all(given):
+        decision.lease.mode, decision.lease.model_shown_at = decision.mode, decision.model_shown_at
+        leases.append(decision.lease)
+    Lease.objects.bulk_update(leases, ["mode", "model_shown_at"])
 
 
 def one(cast: Cast, reviewer: str = "r-alice") -> rubber_stamps.Signal:

@@ -54,7 +54,7 @@ def test_sums_and_rows_agree_after_everything_that_changes_a_day(db, classes):
     model, _ = make_model("payments", classes=classes, task="binary" if binary else "multiclass",
                           positive_class=classes[1] if binary else None, outcomes_complete_for="proceeded",
                           outcomes_horizon_days=4.5, costs={classes[0]: {classes[1]: 5.0}})  # fmt: skip
-    made = world(model, n=500, days=12)
+    made = world(model, n=320, days=12)
     made.decide(BEGIN + timedelta(days=8))
     assert days.refresh(model, now=NOW)
     _, used = both(model)
@@ -70,7 +70,7 @@ def test_sums_and_rows_agree_after_everything_that_changes_a_day(db, classes):
     model.champion = ModelVersion.objects.create(
         model=model, version="2", contract=model.champion.contract, state="ready", created_by="test"
     )
-    world(model, n=150, days=12, seed=8, prefix="late")
+    world(model, n=90, days=12, seed=8, prefix="late")
     stale, _ = both(model)
     assert days.refresh(model, now=NOW)
     fresh, used = both(model)

@@ -10,7 +10,7 @@ from feedback.tasks import fit_samplers
 from models_registry.models import RegisteredModel
 from review.models import SamplerFit
 from tests.conftest import Cast, make_model
-from tests.feedback.cases import decide, make_case
+from tests.feedback.cases import decide, decide_all, make_case, make_cases
 
 AUTO: dict[str, Any] = {"sampling": {"kind": "active", "budget": 0.2}, "audit_floor": 0.01}
 
@@ -19,11 +19,15 @@ def labelled(slug: str, right: Any, *, rows: int = 600, policy: dict[str, Any] |
     """A model with decided audits at propensity 1; ``right(rng, confidence)`` says how often it is."""
     rng = np.random.default_rng(7)
     model, _ = make_model(slug, policy=policy or AUTO)
-    for number, confidence in enumerate(rng.uniform(0.5, 0.999, rows).tolist()):
-        prediction = make_case(
-            model, f"{slug}-{number}", review="audit", propensity=1.0, scores=[confidence, 1 - confidence]
-        )
-        decide(prediction, "ok" if right(rng, confidence) else "fraud")
+    confidences = rng.uniform(0.5, 0.999, rows).tolist()
+    cases = make_cases(
+        model,
+        {
+            f"{slug}-{number}": {"review": "audit", "propensity": 1.0, "scores": [confidence, 1 - confidence]}
+            for number, confidence in enumerate(confidences)
+        },
+    )
+    decide_all([(case, "ok" if right(rng, case.confidence) else "fraud", {}) for case in cases])
     labels.pull_all()
     return model
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from review import claims, queue, routing
 from review.models import Lease, PolicyVersion, Prediction, QueueItem, ReviewQueue, RoutingControl
 from tests.conftest import Cast, make_model, prediction_body
-from tests.review.items import make_item, make_items
+from tests.review.items import make_item, make_items, make_routed_items
 from tests.threads import in_threads
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,7 +27,15 @@ def take(cast: Cast, holder: str = "alice", number: int = 1) -> list[QueueItem]:
 
 def audits_of(cast: Cast, number: int) -> list[QueueItem]:
     """Audits of no priority, each due later than the one before."""
-    return [make_item(cast.model, f"audit-{i}", kind="audit", due_at=DUE + timedelta(hours=i)) for i in range(number)]
+    items = make_routed_items(cast.model, [f"audit-{i}" for i in range(number)], kind="audit")
+    for i, item in enumerate(items):
+        item.due_at = DUE + timedelta(hours=i)
+    QueueItem.objects.bulk_update(items, ["due_at"])
+    return items
+
+
+def gates(cast: Cast, number: int, *, priority: int = 100) -> list[QueueItem]:
+    return make_routed_items(cast.model, [f"gate-{i}" for i in range(number)], priority=priority)
 
 
 def share_under_inflow(cast: Cast, rounds: int = 40) -> float:
@@ -36,8 +44,7 @@ def share_under_inflow(cast: Cast, rounds: int = 40) -> float:
     names = count()
     kinds = []
     for _ in range(rounds):
-        for _ in range(2):
-            make_item(cast.model, f"gate-{next(names)}", priority=100)
+        make_routed_items(cast.model, [f"gate-{next(names)}" for _ in range(2)], priority=100)
         kinds += [item.kind for item in take(cast)]
     assert len(kinds) == rounds
     return kinds.count("audit") / rounds
@@ -57,24 +64,22 @@ def test_a_claim_by_priority_alone_is_caught_by_the_share(cast: Cast, monkeypatc
 def test_the_audit_due_first_comes_first_and_gates_by_priority(cast: Cast) -> None:
     audits = audits_of(cast, 3)
     QueueItem.objects.filter(pk=audits[0].pk).update(due_at=DUE + timedelta(days=9))
-    gates = [make_item(cast.model, f"gate-{i}", priority=i + 1) for i in range(20)]
+    urgent = [make_item(cast.model, f"gate-{i}", priority=i + 1) for i in range(20)]
     taken = [item.pk for _ in range(15) for item in take(cast)]
     assert [pk for pk in taken if pk in {audit.pk for audit in audits}] == [audits[1].pk, audits[2].pk, audits[0].pk]
-    assert [pk for pk in taken if pk in {gate.pk for gate in gates}] == [gate.pk for gate in gates[:7:-1]]
+    assert [pk for pk in taken if pk in {gate.pk for gate in urgent}] == [gate.pk for gate in urgent[:7:-1]]
 
 
 def test_a_claim_of_many_holds_the_share_and_takes_exactly_what_was_asked(cast: Cast) -> None:
     audits_of(cast, 10)
-    for number in range(30):
-        make_item(cast.model, f"gate-{number}", priority=100)
+    gates(cast, 30)
     assert [item.kind for item in take(cast, number=10)].count("audit") == 2
     assert len(take(cast, "bob", number=30)) == 30
     assert len(take(cast, "carol")) == 0
 
 
 def test_gates_are_not_starved_where_audits_were_away_for_long(cast: Cast) -> None:
-    for number in range(60):
-        make_item(cast.model, f"gate-{number}")
+    gates(cast, 60, priority=0)
     take(cast, number=30)
     audits_of(cast, 20)
     QueueItem.objects.filter(kind="audit").update(priority=-1)
@@ -87,15 +92,13 @@ def test_gates_are_not_starved_where_audits_were_away_for_long(cast: Cast) -> No
 def test_the_share_is_a_setting(cast: Cast, settings: Any, share: float, expected: int) -> None:
     settings.REVIEWHUB = {**settings.REVIEWHUB, "AUDIT_CLAIM_SHARE": share}
     audits_of(cast, 20)
-    for number in range(20):
-        make_item(cast.model, f"gate-{number}", priority=100)
+    gates(cast, 20)
     assert [item.kind for _ in range(20) for item in take(cast)].count("audit") == expected
 
 
 def test_an_audit_one_has_skipped_is_not_owed_to_the_same_person(cast: Cast) -> None:
     [audit] = audits_of(cast, 1)
-    for number in range(20):
-        make_item(cast.model, f"gate-{number}", priority=100)
+    gates(cast, 20)
     kinds = []
     for _ in range(10):
         [item] = take(cast)
@@ -151,7 +154,7 @@ def reads_whole_queue(statement: str, values: dict[str, Any]) -> bool:
 
 
 def test_a_claim_reads_the_queue_by_its_indexes_only(cast: Cast) -> None:
-    make_items(cast.model, 3000)
+    make_items(cast.model, 1200)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE review_queueitem SET kind = 'audit', due_at = now() WHERE id % 5 = 0")
         cursor.execute("ANALYZE review_queueitem")
