@@ -20,7 +20,7 @@ browser:
 	@sh .ci/browser
 
 test: install-dev browser
-	@python -m pytest -n 2 --dist loadgroup
+	@python -m pytest -n 2
 
 check: install-dev
 	@ruff check .

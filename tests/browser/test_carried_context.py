@@ -56,7 +56,7 @@ def test_hostile_content_is_shown_and_does_nothing(hostile, open_page, path, wid
     box = page.locator(".context")
     box.wait_for()
     page.locator(".context details").evaluate_all("folds => folds.forEach((fold) => { fold.open = true; })")
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    page.locator("img").evaluate_all("images => Promise.all(images.map((image) => image.decode().catch(() => null)))")
     home = page.evaluate("location.origin")
     assert [url for url in asked if not url.startswith((home, "data:"))] == []
     assert page.evaluate("window.hit") is None

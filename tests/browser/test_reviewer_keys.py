@@ -11,7 +11,11 @@ from tests.browser.reviewing import REVIEW, case, key_event, more, press, settle
 SHIFTS = """
     window.shifts = [];
     new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts.push(entry.value);
+        for (const entry of list.getEntries()) {
+            if (entry.hadRecentInput) continue;
+            const of = entry.sources.map(({ node, previousRect: a, currentRect: b }) => `${node?.outerHTML?.slice(0, 80) ?? node?.nodeName}: ${JSON.stringify(a)} to ${JSON.stringify(b)}`);
+            window.shifts.push([entry.value, ...of].join("; "));
+        }
     }).observe({ type: "layout-shift", buffered: true });
 """
 
@@ -114,7 +118,8 @@ def test_nothing_moves_over_a_whole_run_of_keys(world, open_page, width):
     page = open_page("alice", "/queues/", width=width)
     page.context.add_init_script(SHIFTS)
     page.goto(REVIEW)
-    bar = page.locator(".bar").bounding_box()
+    case(page, "P-2201")
+    bar = page.locator("#stage .bar").bounding_box()
     seen = []
     for key in "12ac1s2n1u2wfg1x":
         seen.append(shown(page))

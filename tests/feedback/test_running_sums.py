@@ -190,4 +190,4 @@ def test_the_number_of_queries_does_not_grow_with_history(cast):
     world(cast.model, n=60, days=3).decide(NOW)
     few = queries()
     world(cast.model, n=300, days=11, prefix="more").decide(NOW)
-    assert queries() == few <= 12
+    assert queries() <= few <= 12
