@@ -13,7 +13,10 @@ SHIFTS = """
     new PerformanceObserver((list) => {
         for (const entry of list.getEntries()) {
             if (entry.hadRecentInput) continue;
-            const of = entry.sources.map(({ node, previousRect: a, currentRect: b }) => `${node?.outerHTML?.slice(0, 80) ?? node?.nodeName}: ${JSON.stringify(a)} to ${JSON.stringify(b)}`);
+            const told = ({ node, previousRect: from, currentRect: to }) => (
+                `${node?.outerHTML?.slice(0, 80) ?? node?.nodeName}: ${JSON.stringify({ from, to })}`
+            );
+            const of = entry.sources.map(told);
             window.shifts.push([entry.value, ...of].join("; "));
         }
     }).observe({ type: "layout-shift", buffered: true });
