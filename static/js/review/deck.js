@@ -8,7 +8,7 @@ const MOST = 5;
 const FORGETS = 0.9;
 
 // A case with its lease, made from a fragment of the server.
-export class Slot {
+class Slot {
   constructor(node) {
     this.take(node);
     this.opened = 0;

@@ -83,7 +83,7 @@ export function gone(slot, { code = "", told }) {
   unnotice("expired", "ending");
   if (note || slot.over) listLate(told, page.selected?.dataset.label ?? "", note);
   notUsed({ code, told, note });
-  page.deck.slots = page.deck.slots.filter((one) => one !== slot);
+  page.deck.drop(slot.token);
   if (page.current === slot) { page.current = null; advance(told); }
 }
 

@@ -13,8 +13,8 @@ let lastTick = performance.now();
 let renewing = false;
 let tried = -Infinity;
 
-export const idleMs = () => performance.now() - lastInput;
-export const isPresent = () => document.visibilityState === "visible" && idleMs() < IDLE_MS;
+const idleMs = () => performance.now() - lastInput;
+const isPresent = () => document.visibilityState === "visible" && idleMs() < IDLE_MS;
 export const isAround = () => document.visibilityState === "visible" && idleMs() < AWAY_MS;
 
 // ``current()`` is the case on screen; ``deck`` holds those ahead; ``onOver(slot)`` dims one whose time has ended;
@@ -72,7 +72,7 @@ function check(page) {
       ahead.renewing = false;
       if (answer.kind === "ok") ahead.renewed(answer.body.left);
       else if (answer.kind === "refused" && answer.body.code === "lease_limit") ahead.limited = true;
-      else if (answer.kind === "refused") page.deck.slots = page.deck.slots.filter((one) => one !== ahead);
+      else if (answer.kind === "refused") page.deck.drop(ahead.token);
     });
   }
 }
